@@ -84,7 +84,7 @@ struct config_key {
 const struct config_key *config_keys(size_t *ret_count);
 
 struct machine_config *machine_config_new(const char *name); /* all defaults */
-void machine_config_free(struct machine_config *config);      /* NULL is fine */
+void machine_config_free(struct machine_config *config);     /* NULL is fine */
 
 /* Parses text, at most CONFIG_MAX_BYTES. On failure *err lists every problem found (at most
  * CONFIG_MAX_PROBLEMS), one a line, "file:line: problem; what to do". file only names it. */

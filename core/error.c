@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-G_DEFINE_QUARK(vmdesk-error-quark, vmdesk_error)
+G_DEFINE_QUARK(vmdesk - error - quark, vmdesk_error)
 
 static enum vmdesk_error code_of_errno(int errnum)
 {
@@ -35,8 +35,8 @@ bool vmdesk_error_from_errno(GError **err, int errnum, const char *hint, const c
     va_start(ap, what);
     g_autofree char *subject = g_strdup_vprintf(what, ap);
     va_end(ap);
-    g_set_error(err, VMDESK_ERROR, code_of_errno(errnum), "%s: %s%s%s", subject,
-                g_strerror(errnum), hint ? ". " : "", hint ? hint : "");
+    g_set_error(err, VMDESK_ERROR, code_of_errno(errnum), "%s: %s%s%s", subject, g_strerror(errnum),
+                hint ? ". " : "", hint ? hint : "");
     return false;
 }
 

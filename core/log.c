@@ -37,16 +37,14 @@ bool log_debug_enabled(const char *subsystem)
         return false;
     for (const char *p = setting; *p != '\0';) {
         size_t n = strcspn(p, ",");
-        if ((n == 3 && strncmp(p, "all", 3) == 0) ||
-            (n == len && strncmp(p, subsystem, len) == 0))
+        if ((n == 3 && strncmp(p, "all", 3) == 0) || (n == len && strncmp(p, subsystem, len) == 0))
             return true;
         p += n + (p[n] == ',');
     }
     return false;
 }
 
-static void write_line(enum log_level level, const char *subsystem, const char *format,
-                       va_list ap)
+static void write_line(enum log_level level, const char *subsystem, const char *format, va_list ap)
 {
     char line[LINE_MAX_BYTES];
     struct timespec now;

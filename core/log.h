@@ -20,10 +20,10 @@ bool log_debug_enabled(const char *subsystem);
 #define log_error(subsystem, ...) log_line(LOG_LEVEL_ERROR, subsystem, __VA_ARGS__)
 #define log_warning(subsystem, ...) log_line(LOG_LEVEL_WARNING, subsystem, __VA_ARGS__)
 #define log_info(subsystem, ...) log_line(LOG_LEVEL_INFO, subsystem, __VA_ARGS__)
-#define log_debug(subsystem, ...)                                                                  \
-    do {                                                                                           \
-        if (log_debug_enabled(subsystem))                                                          \
-            log_line(LOG_LEVEL_DEBUG, subsystem, __VA_ARGS__);                                     \
+#define log_debug(subsystem, ...)                              \
+    do {                                                       \
+        if (log_debug_enabled(subsystem))                      \
+            log_line(LOG_LEVEL_DEBUG, subsystem, __VA_ARGS__); \
     } while (0)
 
 /* For what a guest, a viewer or a peer can trigger at will: at most ten lines a second of each

@@ -1,3 +1,14 @@
 # Everything that a guest can touch: a library, so that tests and fuzzers link it too.
 noinst_LIBRARIES += engine/libengine.a
-engine_libengine_a_SOURCES =
+engine_libengine_a_SOURCES = \
+	engine/bus/board.c engine/bus/board.h \
+	engine/bus/clock.c engine/bus/clock.h \
+	engine/bus/device.h \
+	engine/bus/guest_memory.c \
+	engine/bus/irq.h \
+	engine/bus/memory_map.c engine/bus/memory_map.h \
+	engine/bus/pci.c engine/bus/pci.h \
+	engine/bus/pci_device.c \
+	engine/bus/pci_internal.h \
+	engine/bus/pio.c engine/bus/pio.h \
+	engine/bus/region.h

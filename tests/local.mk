@@ -1,2 +1,10 @@
 # tests/unit: Check programs; tests/fuzz: fuzzers; tests/guest: whole guests; tests/golden: screens
 EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_bus
+TESTS += tests/unit/test_bus
+tests_unit_test_bus_SOURCES = tests/unit/test_bus.c
+tests_unit_test_bus_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_bus_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+endif

@@ -46,6 +46,6 @@ void board_init(struct board *board, GMainContext *context);
 /* Destroys the devices, last created first, then the rest. */
 void board_finish(struct board *board);
 void board_add_device(struct board *board, struct device *device); /* takes ownership */
-void board_reset_devices(struct board *board);                      /* under the lock */
+void board_reset_devices(struct board *board);                     /* under the lock */
 
 #endif

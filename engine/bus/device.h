@@ -10,8 +10,8 @@
 struct device;
 
 struct device_class {
-    const char *name;                      /* "ahci": also the log subsystem */
-    void (*reset)(struct device *device);  /* to its power-on state; under the board's lock */
+    const char *name;                       /* "ahci": also the log subsystem */
+    void (*reset)(struct device *device);   /* to its power-on state; under the board's lock */
     void (*destroy)(struct device *device); /* unmaps and frees; vCPUs have stopped, no lock held */
 };
 

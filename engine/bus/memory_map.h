@@ -62,8 +62,8 @@ void memory_map_write(struct memory_map *map, uint64_t gpa, uint64_t value, unsi
  * (region->size / 4096 + 7) / 8 bytes. */
 void memory_map_fetch_dirty(struct memory_map *map, struct region *region, uint8_t *bitmap);
 
-/* The flat view, for the software CPU and for tests: valid until the next change. */
-const struct memory_section *memory_map_sections(const struct memory_map *map, size_t *ret_count);
+/* The flat view by ascending address; NULL past the last. Valid until the next change. */
+const struct memory_section *memory_map_section(const struct memory_map *map, size_t index);
 /* The section that covers gpa; NULL: none. */
 const struct memory_section *memory_map_find(const struct memory_map *map, uint64_t gpa);
 

@@ -71,15 +71,17 @@ struct pci_device {
     struct board *board;
     uint8_t devfn;
     uint8_t config[PCI_CONFIG_SIZE];
-    uint8_t write_mask[PCI_CONFIG_SIZE];     /* bits that the guest may write */
-    uint8_t write_1_clear[PCI_CONFIG_SIZE];  /* bits that a written 1 clears */
-    uint8_t reset_config[PCI_CONFIG_SIZE];   /* config[] after reset, taken at pci_bus_plug() */
+    uint8_t write_mask[PCI_CONFIG_SIZE];    /* bits that the guest may write */
+    uint8_t write_1_clear[PCI_CONFIG_SIZE]; /* bits that a written 1 clears */
+    uint8_t reset_config[PCI_CONFIG_SIZE];  /* config[] after reset, taken at pci_bus_plug() */
     struct {
         enum pci_bar_kind kind;
         struct region *region;
     } bars[7];
-    uint8_t msi_offset; /* of the MSI capability; 0: none */
-    bool intx_level;
+    unsigned next_capability; /* where the next one goes */
+    unsigned msi_offset;      /* of the MSI capability; 0: none */
+    bool irq_level;           /* as the device last asked */
+    bool intx_level;          /* what its pin shows */
 };
 
 struct pci_bus *pci_bus_new(struct board *board);
@@ -94,7 +96,7 @@ void pci_device_add_bar(struct pci_device *pci, unsigned index, enum pci_bar_kin
                         struct region *region, bool prefetchable);
 /* Adds a capability of size bytes to the list; returns its offset. */
 unsigned pci_device_add_capability(struct pci_device *pci, uint8_t id, unsigned size);
-void pci_device_add_msi(struct pci_device *pci); /* one 64-bit vector */
+void pci_device_add_msi(struct pci_device *pci);              /* one 64-bit vector */
 void pci_device_set_pin(struct pci_device *pci, uint8_t pin); /* 1 = INTA ... 4 = INTD */
 /* The function appears on bus 0. False: devfn is taken. */
 bool pci_bus_plug(struct pci_bus *bus, struct pci_device *pci, uint8_t devfn);

@@ -38,6 +38,7 @@ struct region {
     bool mapped;
     uint64_t base;
     int priority;
+    bool all_dirty; /* the next fetch of dirty pages reports every page */
 };
 
 #endif
