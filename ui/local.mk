@@ -1,0 +1,1 @@
+include $(top_srcdir)/ui/tui/local.mk
