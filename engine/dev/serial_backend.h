@@ -19,7 +19,7 @@ struct serial_backend;
 /* socket_path and file may be NULL. The sockets live on context. */
 struct serial_backend *serial_backend_new(GMainContext *context, const char *socket_path,
                                           const char *file, GError **err);
-void serial_backend_free(struct serial_backend *backend);              /* NULL is fine */
+void serial_backend_free(struct serial_backend *backend); /* NULL is fine */
 const char *serial_backend_path(const struct serial_backend *backend); /* NULL: no socket */
 
 /* The guest wrote. Any thread; never waits. */
