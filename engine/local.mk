@@ -11,4 +11,12 @@ engine_libengine_a_SOURCES = \
 	engine/bus/pci_device.c \
 	engine/bus/pci_internal.h \
 	engine/bus/pio.c engine/bus/pio.h \
-	engine/bus/region.h
+	engine/bus/region.h \
+	engine/cpu/accel.c engine/cpu/accel.h \
+	engine/cpu/kvm.c engine/cpu/kvm.h \
+	engine/cpu/kvm_cpuid.c \
+	engine/cpu/kvm_internal.h \
+	engine/cpu/kvm_memory.c \
+	engine/cpu/kvm_state.c \
+	engine/cpu/kvm_vcpu.c \
+	engine/cpu/x86_state.c engine/cpu/x86_state.h

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the guest's CPUID instruction says: what KVM supports, with a topology of our own. */
+#include "engine/cpu/kvm_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "core/error.h"
+
+#define MAX_ENTRIES 256
+#define CPUID_1_EDX_HTT (1u << 28)
+
+bool kvm_cpuid_query(struct kvm_accel *kvm, GError **err)
+{
+    size_t size = sizeof(struct kvm_cpuid2) + MAX_ENTRIES * sizeof(struct kvm_cpuid_entry2);
+
+    kvm->cpuid = g_malloc0(size);
+    kvm->cpuid->nent = MAX_ENTRIES;
+    if (ioctl(kvm->device_fd, KVM_GET_SUPPORTED_CPUID, kvm->cpuid) != 0)
+        return vmdesk_error_from_errno(err, errno, NULL, "KVM_GET_SUPPORTED_CPUID");
+    return true;
+}
+
+/* The bits that hold numbers 0 to count - 1. */
+static unsigned bits_for(unsigned count)
+{
+    unsigned bits = 0;
+
+    while ((1u << bits) < count)
+        bits++;
+    return bits;
+}
+
+/* One package of `cpus` cores with one thread each (SDM volume 3, 9.9.1). */
+static void set_topology(struct kvm_cpuid_entry2 *e, unsigned index, unsigned cpus)
+{
+    switch (e->function) {
+    case 0x1:
+        e->ebx = (e->ebx & 0xffff) | (cpus & 0xff) << 16 | index << 24;
+        e->edx = cpus > 1 ? e->edx | CPUID_1_EDX_HTT : e->edx & ~CPUID_1_EDX_HTT;
+        break;
+    case 0x4: /* caches: bits 25-14 threads that share it less one, 31-26 cores less one */
+        if ((e->eax & 0x1f) != 0)
+            e->eax = (e->eax & 0x3fff) | (cpus - 1) << 26;
+        break;
+    case 0xb:
+    case 0x1f:
+        e->edx = index;
+        e->ecx = e->index & 0xff;
+        e->eax = e->ebx = 0;
+        if (e->index == 0) { /* threads of a core */
+            e->ebx = 1;
+            e->ecx |= 1 << 8;
+        } else if (e->index == 1) { /* cores of the package */
+            e->eax = bits_for(cpus);
+            e->ebx = cpus;
+            e->ecx |= 2 << 8;
+        }
+        break;
+    case 0x80000008: /* AMD: cores less one, size of the APIC id */
+        e->ecx = (cpus - 1) | bits_for(cpus) << 12;
+        break;
+    }
+}
+
+bool kvm_cpuid_apply(struct kvm_vcpu *vcpu, unsigned cpus, GError **err)
+{
+    const struct kvm_cpuid2 *all = vcpu->kvm->cpuid;
+    size_t size = sizeof(*all) + all->nent * sizeof(struct kvm_cpuid_entry2);
+    g_autofree struct kvm_cpuid2 *mine = g_memdup2(all, size);
+
+    for (unsigned i = 0; i < mine->nent; i++)
+        set_topology(&mine->entries[i], vcpu->vcpu.index, cpus);
+    if (ioctl(vcpu->fd, KVM_SET_CPUID2, mine) != 0)
+        return vmdesk_error_from_errno(err, errno, NULL, "KVM_SET_CPUID2 of vCPU %u",
+                                       vcpu->vcpu.index);
+    return true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the parts of the KVM accelerator. */
+#ifndef ENGINE_CPU_KVM_INTERNAL_H
+#define ENGINE_CPU_KVM_INTERNAL_H
+
+#include <linux/kvm.h>
+
+#include "engine/cpu/kvm.h"
+
+/* A memory slot in use, or free for the next section (size 0). */
+struct kvm_slot {
+    uint64_t base, size;
+};
+
+/* Everything that KVM keeps of a vCPU, taken when it was new: putting it back is a reset. */
+struct kvm_vcpu_snapshot;
+
+struct kvm_accel {
+    struct accel accel;
+    int device_fd, vm_fd;
+    unsigned run_size; /* bytes of struct kvm_run and what follows */
+    GArray *slots;     /* struct kvm_slot; the board's lock */
+    unsigned max_slots;
+    struct kvm_cpuid2 *cpuid;
+    struct kvm_msr_list *msr_list;
+    struct kvm_irqchip irqchip[3]; /* as they were when new */
+    struct kvm_pit_state2 pit;
+    struct kvm_clock_data clock; /* guest-visible time at the last pause */
+    bool clock_taken;
+};
+
+struct kvm_vcpu {
+    struct vcpu vcpu;
+    struct kvm_accel *kvm;
+    int fd;
+    struct kvm_run *run;
+    gint thread; /* the one that runs it, 0: none; atomic */
+    struct kvm_vcpu_snapshot *initial;
+};
+
+/* The parent object of an embedded one. */
+static inline struct kvm_accel *kvm_of_accel(struct accel *accel)
+{
+    return (struct kvm_accel *)accel;
+}
+
+static inline struct kvm_vcpu *kvm_of_vcpu(struct vcpu *vcpu)
+{
+    return (struct kvm_vcpu *)vcpu;
+}
+
+/* kvm_memory.c */
+extern const struct memory_listener kvm_memory_listener; /* opaque: struct kvm_accel */
+
+/* kvm_vcpu.c */
+struct vcpu *kvm_vcpu_new(struct accel *accel, unsigned index, GError **err);
+
+/* kvm_cpuid.c */
+bool kvm_cpuid_query(struct kvm_accel *kvm, GError **err);
+bool kvm_cpuid_apply(struct kvm_vcpu *vcpu, unsigned cpus, GError **err);
+
+/* kvm_state.c */
+struct kvm_vcpu_snapshot *kvm_vcpu_snapshot_take(struct kvm_vcpu *vcpu, GError **err);
+void kvm_vcpu_snapshot_restore(struct kvm_vcpu *vcpu, const struct kvm_vcpu_snapshot *snapshot);
+void kvm_vcpu_snapshot_free(struct kvm_vcpu_snapshot *snapshot);
+bool kvm_vcpu_get_state(struct vcpu *vcpu, struct x86_state *ret_state);
+bool kvm_vcpu_set_state(struct vcpu *vcpu, const struct x86_state *state);
+
+#endif

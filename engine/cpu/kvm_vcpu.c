@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Running a vCPU: the KVM_RUN loop and what comes out of it. */
+#include "engine/cpu/kvm_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "core/log.h"
+
+#define KICK_SIGNAL SIGUSR1
+#define MAX_INSTRUCTION 15
+
+static void on_kick(int number)
+{
+    /* The signal only has to interrupt KVM_RUN. */
+}
+
+static void install_kick_handler(void)
+{
+    struct sigaction action = {.sa_handler = on_kick};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(KICK_SIGNAL, &action, NULL);
+}
+
+/* A string instruction arrives as count items in the shared page. */
+static void serve_pio(struct kvm_vcpu *vcpu)
+{
+    struct kvm_run *run = vcpu->run;
+    uint8_t *data = (uint8_t *)run + run->io.data_offset;
+    struct board *board = vcpu->kvm->accel.board;
+
+    for (unsigned i = 0; i < run->io.count; i++, data += run->io.size) {
+        uint32_t value = 0;
+
+        if (run->io.direction == KVM_EXIT_IO_OUT) {
+            memcpy(&value, data, run->io.size);
+            accel_pio_write(board, run->io.port, value, run->io.size);
+        } else {
+            value = accel_pio_read(board, run->io.port, run->io.size);
+            memcpy(data, &value, run->io.size);
+        }
+    }
+}
+
+static void serve_mmio(struct kvm_vcpu *vcpu)
+{
+    struct kvm_run *run = vcpu->run;
+    struct board *board = vcpu->kvm->accel.board;
+    uint64_t value = 0;
+
+    if (run->mmio.is_write) {
+        memcpy(&value, run->mmio.data, run->mmio.len);
+        accel_mmio_write(board, run->mmio.phys_addr, value, run->mmio.len);
+    } else {
+        value = accel_mmio_read(board, run->mmio.phys_addr, run->mmio.len);
+        memcpy(run->mmio.data, &value, run->mmio.len);
+    }
+}
+
+/* "at CS:RIP (linear address, mode)", for the sentence that explains a failure. */
+static char *describe_place(struct kvm_vcpu *vcpu)
+{
+    struct x86_state state;
+
+    if (!kvm_vcpu_get_state(&vcpu->vcpu, &state))
+        return g_strdup("at an unknown address");
+    return g_strdup_printf("at address 0x%" PRIx64 " (%04x:%" PRIx64 ", %s)",
+                           state.segment[X86_CS].base + state.rip, state.segment[X86_CS].selector,
+                           state.rip, x86_state_mode(&state));
+}
+
+/* KVM met an instruction that it has to emulate and cannot. */
+static char *describe_emulation_failure(struct kvm_vcpu *vcpu)
+{
+    const struct kvm_run *run = vcpu->run;
+    g_autofree char *place = describe_place(vcpu);
+    g_autoptr(GString) bytes = g_string_new(NULL);
+
+    if (run->emulation_failure.ndata >= 1 &&
+        (run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES)) {
+        unsigned size = MIN(run->emulation_failure.insn_size, MAX_INSTRUCTION);
+
+        for (unsigned i = 0; i < size; i++)
+            g_string_append_printf(bytes, " %02x", run->emulation_failure.insn_bytes[i]);
+    }
+    return g_strdup_printf("the host's KVM could not run this instruction:%s %s",
+                           bytes->len > 0 ? bytes->str : " (bytes unknown)", place);
+}
+
+static char *describe_failure(struct kvm_vcpu *vcpu)
+{
+    const struct kvm_run *run = vcpu->run;
+    g_autofree char *place = NULL;
+
+    if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
+        run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
+        return describe_emulation_failure(vcpu);
+    place = describe_place(vcpu);
+    if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
+        return g_strdup_printf("the host's KVM failed inside (internal error %u) %s",
+                               run->internal.suberror, place);
+    if (run->exit_reason == KVM_EXIT_FAIL_ENTRY)
+        return g_strdup_printf("the host's processor refused the vCPU's state (reason %#llx) %s",
+                               run->fail_entry.hardware_entry_failure_reason, place);
+    return g_strdup_printf("the host's KVM stopped for a reason unknown here (%u) %s",
+                           run->exit_reason, place);
+}
+
+static enum vcpu_stop run(struct vcpu *base, char **reason)
+{
+    struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
+
+    g_atomic_int_set(&vcpu->thread, gettid());
+    for (;;) {
+        if (ioctl(vcpu->fd, KVM_RUN, NULL) != 0) {
+            if (errno == EINTR || errno == EAGAIN) {
+                vcpu_count_exit(base, VCPU_EXIT_INTERRUPTED);
+                /* Whatever access was open is complete now: see KVM_RUN's immediate_exit. */
+                if (__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_ACQUIRE))
+                    return VCPU_KICKED;
+                continue;
+            }
+            *reason = g_strdup_printf("KVM_RUN failed: %s", g_strerror(errno));
+            return VCPU_FAILED;
+        }
+        switch (vcpu->run->exit_reason) {
+        case KVM_EXIT_IO:
+            vcpu_count_exit(base, VCPU_EXIT_PIO);
+            serve_pio(vcpu);
+            break;
+        case KVM_EXIT_MMIO:
+            vcpu_count_exit(base, VCPU_EXIT_MMIO);
+            serve_mmio(vcpu);
+            break;
+        case KVM_EXIT_HLT:
+            vcpu_count_exit(base, VCPU_EXIT_HALT);
+            break;
+        case KVM_EXIT_SHUTDOWN:
+            vcpu_count_exit(base, VCPU_EXIT_SHUTDOWN);
+            return VCPU_TRIPLE_FAULT;
+        case KVM_EXIT_INTR:
+            vcpu_count_exit(base, VCPU_EXIT_INTERRUPTED);
+            break;
+        default:
+            vcpu_count_exit(base, VCPU_EXIT_OTHER);
+            *reason = describe_failure(vcpu);
+            return VCPU_FAILED;
+        }
+    }
+}
+
+static void kick(struct vcpu *base)
+{
+    struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
+    pid_t thread;
+
+    __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
+    thread = g_atomic_int_get(&vcpu->thread);
+    if (thread != 0)
+        syscall(SYS_tgkill, getpid(), thread, KICK_SIGNAL);
+}
+
+static void unkick(struct vcpu *base)
+{
+    __atomic_store_n(&kvm_of_vcpu(base)->run->immediate_exit, 0, __ATOMIC_RELEASE);
+}
+
+static void reset(struct vcpu *base)
+{
+    struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
+
+    kvm_vcpu_snapshot_restore(vcpu, vcpu->initial);
+}
+
+static void free_vcpu(struct vcpu *base)
+{
+    struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
+
+    kvm_vcpu_snapshot_free(vcpu->initial);
+    if (vcpu->run != NULL)
+        munmap(vcpu->run, vcpu->kvm->run_size);
+    if (vcpu->fd >= 0)
+        close(vcpu->fd);
+    g_free(vcpu);
+}
+
+static const struct vcpu_ops kvm_vcpu_ops = {
+    .run = run,
+    .kick = kick,
+    .unkick = unkick,
+    .reset = reset,
+    .get_state = kvm_vcpu_get_state,
+    .set_state = kvm_vcpu_set_state,
+    .free = free_vcpu,
+};
+
+static bool open_vcpu(struct kvm_vcpu *vcpu, GError **err)
+{
+    struct kvm_accel *kvm = vcpu->kvm;
+    void *run_page;
+
+    vcpu->fd = ioctl(kvm->vm_fd, KVM_CREATE_VCPU, (unsigned long)vcpu->vcpu.index);
+    if (vcpu->fd < 0)
+        return vmdesk_error_from_errno(err, errno, "Give the machine fewer CPUs",
+                                       "Creating vCPU %u", vcpu->vcpu.index);
+    run_page = mmap(NULL, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+    if (run_page == MAP_FAILED)
+        return vmdesk_error_from_errno(err, errno, NULL, "Mapping vCPU %u", vcpu->vcpu.index);
+    vcpu->run = run_page;
+    return kvm_cpuid_apply(vcpu, kvm->accel.cpus, err);
+}
+
+struct vcpu *kvm_vcpu_new(struct accel *accel, unsigned index, GError **err)
+{
+    struct kvm_accel *kvm = kvm_of_accel(accel);
+    struct kvm_vcpu *vcpu = g_new0(struct kvm_vcpu, 1);
+
+    install_kick_handler();
+    vcpu->vcpu = (struct vcpu){.ops = &kvm_vcpu_ops, .accel = accel, .index = index};
+    vcpu->kvm = kvm;
+    vcpu->fd = -1;
+    if (open_vcpu(vcpu, err))
+        vcpu->initial = kvm_vcpu_snapshot_take(vcpu, err);
+    if (vcpu->initial == NULL) {
+        free_vcpu(&vcpu->vcpu);
+        return NULL;
+    }
+    return &vcpu->vcpu;
+}
