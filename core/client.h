@@ -56,7 +56,8 @@ void client_cancel(struct client *client, uint64_t request);
  */
 
 /* A client on a context of its own, connected and negotiated; NULL and *err otherwise. handlers may
- * be NULL; callbacks run during client_call(). */
+ * be NULL; they are called during client_call() and client_wait(), where they must not free the
+ * client; connected() is not. */
 struct client *client_connect(const char *path, unsigned timeout_ms,
                               const struct client_handlers *handlers, void *opaque, GError **err);
 /* One command and its result: a new reference, or NULL and *err. arguments is stolen. */

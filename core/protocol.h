@@ -88,8 +88,8 @@ bool protocol_reader_next(struct protocol_reader *reader, const uint8_t **data, 
  * duplicate keys. NULL and *err otherwise. A new reference. */
 json_t *protocol_parse(const char *line, size_t size, GError **err);
 
-/* The line to send, with its newline; free with g_free(). message is stolen, NULL fails. NULL and
- * *err: longer than max, or no memory. */
+/* The line to send, with its newline and a NUL that *ret_size leaves out; free with g_free().
+ * message is stolen, NULL fails. NULL and *err: longer than max, or no memory. */
 char *protocol_format(json_t *message, size_t max, size_t *ret_size, GError **err);
 
 /*

@@ -8,3 +8,17 @@ tests_unit_test_bus_SOURCES = tests/unit/test_bus.c
 tests_unit_test_bus_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_bus_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 endif
+
+# The control protocol, its client and server.
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_protocol
+TESTS += tests/unit/test_protocol
+tests_unit_test_protocol_SOURCES = tests/unit/test_protocol.c
+tests_unit_test_protocol_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_protocol_LDADD = core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_client
+TESTS += tests/unit/test_client
+tests_unit_test_client_SOURCES = tests/unit/test_client.c
+tests_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_client_LDADD = core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
+endif
