@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One descriptor, one timer. Everything happens in their two dispatch functions, so that a callback
- * never runs inside a call of the user's; each holds a reference, so that a callback may free the
- * client.
+ * One peer, one timer. Everything happens in what they call, so that a callback never runs inside a
+ * call of the user's; each holds a reference, so that a callback may free the client.
  */
 #include "core/client.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/peer.h"
 #include "core/protocol.h"
 
-#define READ_BYTES (64 * 1024)
 #define MAX_OUTPUT (1024 * 1024)
 #define CONNECT_RETRY_US (50 * 1000)
 #define NEGOTIATION_ID 0
@@ -49,12 +47,12 @@ struct client {
     gint64 deadline; /* of the negotiation */
     gint64 retry_at; /* to connect */
     GError *close_error;
-    int fd;
-    GSource *io;
+    int fd;            /* while connecting */
+    struct peer *peer; /* from then on */
     GSource *timer;
 
     struct protocol_reader reader;
-    GByteArray *output; /* what was not sent yet; starts with qmp_capabilities */
+    GByteArray *early; /* what waits for the greeting; starts with qmp_capabilities */
 
     uint64_t next_id;
     GQueue pending; /* struct request */
@@ -65,7 +63,7 @@ static void client_unref(struct client *client)
     if (--client->references > 0)
         return;
     protocol_reader_finish(&client->reader);
-    g_byte_array_unref(client->output);
+    g_byte_array_unref(client->early);
     g_main_context_unref(client->context);
     g_clear_error(&client->close_error);
     g_free(client->path);
@@ -125,17 +123,13 @@ static void set_timer(struct client *client)
 
 static void drop_connection(struct client *client)
 {
-    if (client->io != NULL) {
-        g_source_destroy(client->io);
-        g_clear_pointer(&client->io, g_source_unref);
-    }
+    g_clear_pointer(&client->peer, peer_free);
     if (client->fd >= 0)
         close(client->fd);
     client->fd = -1;
-    g_byte_array_set_size(client->output, 0);
 }
 
-/* From a dispatch function only. Takes error. */
+/* Never from inside a call of the user's. Takes error. */
 static void client_close(struct client *client, GError *error)
 {
     const uint64_t end = client->next_id;
@@ -159,28 +153,6 @@ static void client_fail(struct client *client, enum vmdesk_error code, const cha
                                      what, hint));
 }
 
-static GIOCondition wanted(const struct client *client)
-{
-    bool sending = client->state >= CLIENT_NEGOTIATING && client->output->len > 0;
-
-    return sending ? G_IO_IN | G_IO_OUT : G_IO_IN;
-}
-
-static gboolean on_io(int fd, GIOCondition condition, void *opaque);
-
-/* A source of its own for each set of conditions: GLib's descriptor sources cannot change theirs.
- */
-static void watch_io(struct client *client)
-{
-    if (client->io != NULL) {
-        g_source_destroy(client->io);
-        g_source_unref(client->io);
-    }
-    client->io = g_unix_fd_source_new(client->fd, wanted(client));
-    g_source_set_callback(client->io, G_SOURCE_FUNC(on_io), client, NULL);
-    g_source_attach(client->io, client->context);
-}
-
 static void on_greeting(struct client *client, const json_t *message)
 {
     if (!json_is_object(json_object_get(message, "QMP"))) {
@@ -188,7 +160,8 @@ static void on_greeting(struct client *client, const json_t *message)
         return;
     }
     client->state = CLIENT_NEGOTIATING;
-    watch_io(client);
+    peer_send(client->peer, client->early->data, client->early->len);
+    g_byte_array_set_size(client->early, 0);
 }
 
 static void on_negotiated(struct client *client, const json_t *result)
@@ -250,7 +223,7 @@ static void on_message(struct client *client, const json_t *message)
         on_reply(client, message);
 }
 
-static void handle_input(struct client *client, const uint8_t *data, size_t size)
+static void take_lines(struct client *client, const uint8_t *data, size_t size)
 {
     const char *line;
     size_t length;
@@ -272,47 +245,30 @@ static void handle_input(struct client *client, const uint8_t *data, size_t size
         client_fail(client, VMDESK_ERROR_PROTOCOL, "sent a line that is too long", "it is broken");
 }
 
-static void do_read(struct client *client)
-{
-    g_autofree uint8_t *buffer = g_malloc(READ_BYTES);
-    ssize_t n = recv(client->fd, buffer, READ_BYTES, MSG_DONTWAIT);
-
-    if (n > 0)
-        handle_input(client, buffer, n);
-    else if (n == 0)
-        client_fail(client, VMDESK_ERROR_GONE, "closed the connection", "its log may say why");
-    else if (errno != EAGAIN && errno != EINTR)
-        client_fail(client, VMDESK_ERROR_GONE, "went away", g_strerror(errno));
-}
-
-/* A failure shows in the next read, behind whatever the engine said last. */
-static void do_write(struct client *client)
-{
-    ssize_t n =
-        send(client->fd, client->output->data, client->output->len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-    if (n > 0)
-        g_byte_array_remove_range(client->output, 0, n);
-    else if (n < 0 && errno != EAGAIN && errno != EINTR)
-        g_byte_array_set_size(client->output, 0);
-    if (client->output->len == 0)
-        watch_io(client);
-}
-
-static gboolean on_io(int fd, GIOCondition condition, void *opaque)
+static void on_received(const uint8_t *data, size_t size, void *opaque)
 {
     struct client *client = opaque;
 
     client->references++;
-    if (condition & G_IO_OUT)
-        do_write(client);
-    if (condition & (G_IO_IN | G_IO_HUP | G_IO_ERR))
-        do_read(client);
+    take_lines(client, data, size);
     if (!client->freed)
         set_timer(client);
     client_unref(client);
-    return G_SOURCE_CONTINUE;
 }
+
+static void on_closed(int errnum, void *opaque)
+{
+    struct client *client = opaque;
+
+    client->references++;
+    client_fail(client, VMDESK_ERROR_GONE, "closed the connection",
+                errnum == 0 ? "its log may say why" : g_strerror(errnum));
+    if (!client->freed)
+        set_timer(client);
+    client_unref(client);
+}
+
+static const struct peer_handlers peer_handlers = {.received = on_received, .closed = on_closed};
 
 /* Never waits: EAGAIN says that the listener's queue is full. */
 static void try_connect(struct client *client)
@@ -329,7 +285,8 @@ static void try_connect(struct client *client)
         client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (client->fd >= 0 && connect(client->fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
         client->state = CLIENT_GREETING;
-        watch_io(client);
+        client->peer = peer_new(client->context, client->fd, MAX_OUTPUT, &peer_handlers, client);
+        client->fd = -1;
     } else if (errno == ENOENT || errno == ECONNREFUSED) {
         client_fail(client, VMDESK_ERROR_NOT_FOUND, "does not run", "start the machine");
     } else if (errno == EAGAIN || errno == EINTR) {
@@ -387,9 +344,8 @@ static gboolean dispatch_timer(GSource *source, GSourceFunc callback, void *opaq
 
 static GSourceFuncs timer_funcs = {.dispatch = dispatch_timer};
 
-/* Queues the line of a command. */
-static bool queue_line(struct client *client, uint64_t id, const char *command, json_t *arguments,
-                       GError **err)
+static bool send_command(struct client *client, uint64_t id, const char *command, json_t *arguments,
+                         GError **err)
 {
     json_t *message = json_pack("{s:s,s:o*,s:I}", "execute", command, "arguments", arguments, "id",
                                 (json_int_t)id);
@@ -398,10 +354,11 @@ static bool queue_line(struct client *client, uint64_t id, const char *command, 
 
     if (line == NULL)
         return false;
-    if (client->output->len + size > MAX_OUTPUT)
+    if (client->state < CLIENT_NEGOTIATING && size <= MAX_OUTPUT - client->early->len)
+        g_byte_array_append(client->early, (uint8_t *)line, size);
+    else if (client->state < CLIENT_NEGOTIATING || !peer_send(client->peer, line, size))
         return vmdesk_fail(err, VMDESK_ERROR_BUSY,
                            "The engine at %s takes no commands: it may hang.", client->path);
-    g_byte_array_append(client->output, (uint8_t *)line, size);
     return true;
 }
 
@@ -419,9 +376,9 @@ static struct client *client_start(GMainContext *context, const char *path, unsi
     client->deadline = deadline_in(timeout_ms);
     client->fd = -1;
     client->next_id = NEGOTIATION_ID + 1;
-    client->output = g_byte_array_new();
+    client->early = g_byte_array_new();
     protocol_reader_init(&client->reader, PROTOCOL_MAX_REPLY);
-    queue_line(client, NEGOTIATION_ID, "qmp_capabilities", NULL, NULL);
+    send_command(client, NEGOTIATION_ID, "qmp_capabilities", NULL, NULL);
     client->timer = g_source_new(&timer_funcs, sizeof(GSource));
     g_source_set_callback(client->timer, on_timer, client, NULL);
     g_source_set_ready_time(client->timer, 0);
@@ -457,7 +414,6 @@ uint64_t client_execute(struct client *client, const char *command, json_t *argu
 {
     struct request *request = g_new0(struct request, 1);
     uint64_t id = client->next_id++;
-    bool was_empty = client->output->len == 0;
 
     *request = (struct request){.id = id,
                                 .deadline = deadline_in(timeout_ms),
@@ -470,9 +426,8 @@ uint64_t client_execute(struct client *client, const char *command, json_t *argu
         vmdesk_fail(&request->failure, VMDESK_ERROR_BUSY,
                     "The engine at %s has too many commands to answer: wait.", client->path);
         json_decref(arguments);
-    } else if (queue_line(client, id, command, arguments, &request->failure) && was_empty &&
-               client->state >= CLIENT_NEGOTIATING) {
-        watch_io(client);
+    } else {
+        send_command(client, id, command, arguments, &request->failure);
     }
     g_queue_push_tail(&client->pending, request);
     set_timer(client);
