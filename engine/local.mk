@@ -19,4 +19,5 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_memory.c \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
-	engine/cpu/x86_state.c engine/cpu/x86_state.h
+	engine/cpu/x86_state.c engine/cpu/x86_state.h \
+	engine/dev/serial_backend.c engine/dev/serial_backend.h

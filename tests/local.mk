@@ -21,4 +21,9 @@ TESTS += tests/unit/test_client
 tests_unit_test_client_SOURCES = tests/unit/test_client.c
 tests_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_client_LDADD = core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_serial_backend
+TESTS += tests/unit/test_serial_backend
+tests_unit_test_serial_backend_SOURCES = tests/unit/test_serial_backend.c
+tests_unit_test_serial_backend_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_serial_backend_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 endif
