@@ -5,8 +5,7 @@
  * guest offsets into offsets of files; files are reached through struct file_ops only.
  *
  * Thread: image_open/close on the owner's thread; image_submit() from any thread. Completions run
- * on a thread of the image's I/O context with no lock held: they must not wait, nor close the
- * image.
+ * on a thread of the image's I/O context with no lock held; they must not wait.
  */
 #ifndef DISKS_IMAGE_H
 #define DISKS_IMAGE_H
@@ -47,7 +46,8 @@ struct image_options {
  * permission, in use by another writer, unknown format. */
 struct image *image_open(const char *path, const struct image_options *options,
                          struct io_context *io, GError **err);
-/* All requests must have completed. Flushes. NULL is fine. */
+/* Flushes. With requests in flight the image is closed on an I/O thread once they are done, at the
+ * latest in io_context_free(); otherwise on return. NULL is fine. */
 void image_close(struct image *image);
 
 uint64_t image_size(const struct image *image); /* bytes */

@@ -1,2 +1,11 @@
 noinst_LIBRARIES += disks/libdisks.a
-disks_libdisks_a_SOURCES =
+disks_libdisks_a_SOURCES = \
+	disks/file.c \
+	disks/file.h \
+	disks/file_real.c \
+	disks/image.c \
+	disks/image.h \
+	disks/image_format.h \
+	disks/image_raw.c \
+	disks/io_context.c \
+	disks/io_context.h

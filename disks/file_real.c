@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Files of the host.
+ *
+ * Locks: the bytes that QEMU's programs lock in an image (they document them in block/file-posix.c;
+ * "lslocks" shows them). A user of the permission number p holds a shared lock of byte 100 + p, and
+ * one who does not let others have it holds a shared lock of byte 200 + p. Who then finds the
+ * opposite byte locked must give way. Open file description locks: they go with the descriptor, not
+ * with the process, and survive no kill.
+ */
+#include "disks/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "core/log.h"
+
+#define LOCK_USED 100
+#define LOCK_DENIED 200
+
+enum lock_permission { LOCK_READ = 0, LOCK_WRITE = 1, LOCK_RESIZE = 3 };
+
+struct real_file {
+    struct file file;
+    int fd;
+    bool block_device;
+    int flush_error; /* atomic; the first failure of a flush, as a positive errno */
+};
+
+static struct real_file *to_real(struct file *file)
+{
+    return (struct real_file *)file;
+}
+
+static ssize_t real_read(struct file *file, const struct iovec *iov, unsigned count,
+                         uint64_t offset)
+{
+    ssize_t moved = preadv(to_real(file)->fd, iov, count, offset);
+
+    return moved < 0 ? -errno : moved;
+}
+
+static ssize_t real_write(struct file *file, const struct iovec *iov, unsigned count,
+                          uint64_t offset)
+{
+    ssize_t moved = pwritev(to_real(file)->fd, iov, count, offset);
+
+    return moved < 0 ? -errno : moved;
+}
+
+static int real_flush(struct file *file)
+{
+    struct real_file *real = to_real(file);
+    int failed = g_atomic_int_get(&real->flush_error);
+
+    if (failed == 0 && !file->read_only && fdatasync(real->fd) < 0) {
+        failed = errno;
+        g_atomic_int_set(&real->flush_error, failed);
+    }
+    return -failed;
+}
+
+static int real_discard(struct file *file, uint64_t offset, uint64_t length)
+{
+    if (fallocate(to_real(file)->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) ==
+            0 ||
+        errno == EOPNOTSUPP || errno == ENOSYS)
+        return 0;
+    return -errno;
+}
+
+static int real_size(struct file *file, uint64_t *ret_size)
+{
+    struct real_file *real = to_real(file);
+    struct stat st;
+
+    if (real->block_device)
+        return ioctl(real->fd, BLKGETSIZE64, ret_size) < 0 ? -errno : 0;
+    if (fstat(real->fd, &st) < 0)
+        return -errno;
+    *ret_size = st.st_size;
+    return 0;
+}
+
+static int real_truncate(struct file *file, uint64_t size)
+{
+    return ftruncate(to_real(file)->fd, size) < 0 ? -errno : 0;
+}
+
+static void real_close(struct file *file)
+{
+    struct real_file *real = to_real(file);
+
+    close(real->fd);
+    g_free(file->path);
+    g_free(real);
+}
+
+static const struct file_ops real_ops = {
+    .read = real_read,
+    .write = real_write,
+    .flush = real_flush,
+    .discard = real_discard,
+    .size = real_size,
+    .truncate = real_truncate,
+    .close = real_close,
+};
+
+static bool check_kind(const struct stat *st, const char *path, GError **err)
+{
+    if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
+        return true;
+    return vmdesk_fail(err, VMDESK_ERROR_INVALID,
+                       "%s is a %s: give an image file or a block device.", path,
+                       S_ISDIR(st->st_mode)    ? "folder"
+                       : S_ISFIFO(st->st_mode) ? "FIFO"
+                       : S_ISCHR(st->st_mode)  ? "character device"
+                                               : "socket");
+}
+
+static bool fail_open(const char *path, bool read_only, GError **err)
+{
+    int errnum = errno;
+    const char *hint = NULL;
+
+    if (errnum == ENOENT || errnum == ENOTDIR)
+        hint = "Check its name in the machine's settings.";
+    else if ((errnum == EACCES || errnum == EPERM || errnum == EROFS) && !read_only)
+        hint = "Make it writable for you, or attach it read-only.";
+    else if (errnum == EACCES || errnum == EPERM)
+        hint = "Make it readable for you.";
+    return vmdesk_error_from_errno(err, errnum, hint, "Cannot open the image %s", path);
+}
+
+/* Opens path if it is something that holds an image. It is looked at before it is opened, since to
+ * open a device may set it off, and again after, since it may have been replaced. */
+static int open_checked(const char *path, bool read_only, struct stat *st, GError **err)
+{
+    int fd;
+
+    if (stat(path, st) < 0) {
+        fail_open(path, read_only, err);
+        return -1;
+    }
+    if (!check_kind(st, path, err))
+        return -1;
+    fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, st) < 0)
+        fail_open(path, read_only, err);
+    else if (check_kind(st, path, err))
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int lock_byte(int fd, off_t byte)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+
+    return fcntl(fd, F_OFD_SETLK, &lock) < 0 ? -errno : 0;
+}
+
+/* -EBUSY: somebody else holds it. */
+static int test_byte(int fd, off_t byte)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+
+    if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+        return -errno;
+    return lock.l_type == F_UNLCK ? 0 : -EBUSY;
+}
+
+static int lock_image(int fd, bool read_only)
+{
+    static const struct {
+        off_t byte, opposite;
+        bool writer_only;
+    } locks[] = {
+        {LOCK_USED + LOCK_READ, LOCK_DENIED + LOCK_READ, false},
+        {LOCK_USED + LOCK_WRITE, LOCK_DENIED + LOCK_WRITE, true},
+        {LOCK_DENIED + LOCK_WRITE, LOCK_USED + LOCK_WRITE, false},
+        {LOCK_DENIED + LOCK_RESIZE, LOCK_USED + LOCK_RESIZE, false},
+    };
+    int result = 0;
+
+    /* First lock, then look: of two at once at least one sees the other. */
+    for (size_t i = 0; i < G_N_ELEMENTS(locks) && result == 0; i++)
+        if (!locks[i].writer_only || !read_only)
+            result = lock_byte(fd, locks[i].byte);
+    for (size_t i = 0; i < G_N_ELEMENTS(locks) && result == 0; i++)
+        if (!locks[i].writer_only || !read_only)
+            result = test_byte(fd, locks[i].opposite);
+    return result;
+}
+
+static bool take_lock(int fd, const char *path, bool read_only, GError **err)
+{
+    int result = lock_image(fd, read_only);
+
+    switch (-result) {
+    case 0:
+        return true;
+    case EBUSY:
+    case EAGAIN:
+    case EACCES:
+        return vmdesk_fail(err, VMDESK_ERROR_BUSY,
+                           "The image %s is in use%s: another running machine, or a program such "
+                           "as qemu-img, has it open%s. Stop that one first.",
+                           path, read_only ? " by a writer" : "", read_only ? " for writing" : "");
+    case ENOLCK:
+    case EOPNOTSUPP:
+    case EINVAL:
+        log_warning("disks",
+                    "%s is on a file system without locks: nothing keeps a second "
+                    "program from writing to it",
+                    path);
+        return true;
+    default:
+        return vmdesk_error_from_errno(err, -result, NULL, "Cannot lock the image %s", path);
+    }
+}
+
+struct file *file_open(const char *path, bool read_only, GError **err)
+{
+    struct real_file *real;
+    struct stat st;
+    int fd = open_checked(path, read_only, &st, err);
+
+    if (fd < 0)
+        return NULL;
+    if (!take_lock(fd, path, read_only, err)) {
+        close(fd);
+        return NULL;
+    }
+    real = g_new0(struct real_file, 1);
+    *real = (struct real_file){
+        .file = {&real_ops, g_strdup(path), read_only},
+        .fd = fd,
+        .block_device = S_ISBLK(st.st_mode),
+    };
+    return &real->file;
+}
