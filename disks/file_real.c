@@ -24,7 +24,7 @@
 #define LOCK_USED 100
 #define LOCK_DENIED 200
 
-enum lock_permission { LOCK_READ = 0, LOCK_WRITE = 1, LOCK_RESIZE = 3 };
+enum permission { PERMISSION_READ = 0, PERMISSION_WRITE = 1, PERMISSION_RESIZE = 3 };
 
 struct real_file {
     struct file file;
@@ -183,10 +183,10 @@ static int lock_image(int fd, bool read_only)
         off_t byte, opposite;
         bool writer_only;
     } locks[] = {
-        {LOCK_USED + LOCK_READ, LOCK_DENIED + LOCK_READ, false},
-        {LOCK_USED + LOCK_WRITE, LOCK_DENIED + LOCK_WRITE, true},
-        {LOCK_DENIED + LOCK_WRITE, LOCK_USED + LOCK_WRITE, false},
-        {LOCK_DENIED + LOCK_RESIZE, LOCK_USED + LOCK_RESIZE, false},
+        {LOCK_USED + PERMISSION_READ, LOCK_DENIED + PERMISSION_READ, false},
+        {LOCK_USED + PERMISSION_WRITE, LOCK_DENIED + PERMISSION_WRITE, true},
+        {LOCK_DENIED + PERMISSION_WRITE, LOCK_USED + PERMISSION_WRITE, false},
+        {LOCK_DENIED + PERMISSION_RESIZE, LOCK_USED + PERMISSION_RESIZE, false},
     };
     int result = 0;
 
