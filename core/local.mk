@@ -14,3 +14,7 @@ core_libcore_a_SOURCES = \
 	core/protocol_schema.c \
 	core/store.h \
 	core/text.h
+
+if TSAN
+core_libcore_a_SOURCES += core/tsan_glib.c
+endif
