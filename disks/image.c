@@ -146,8 +146,7 @@ void image_submit(struct image *image, struct block_request *request)
 
 void image_complete(struct block_request *request, int error)
 {
-    struct image *image = request->image_private;
-
+    /* First, so that who has seen all requests done may count on image_close() to be immediate. */
+    image_unref(request->image_private);
     request->done(request, error);
-    image_unref(image);
 }

@@ -46,8 +46,8 @@ struct image_options {
  * permission, in use by another writer, unknown format. */
 struct image *image_open(const char *path, const struct image_options *options,
                          struct io_context *io, GError **err);
-/* Flushes. With requests in flight the image is closed on an I/O thread once they are done, at the
- * latest in io_context_free(); otherwise on return. NULL is fine. */
+/* Flushes. With requests in flight the image is closed on an I/O thread with the last of them;
+ * otherwise on return. NULL is fine. */
 void image_close(struct image *image);
 
 uint64_t image_size(const struct image *image); /* bytes */

@@ -26,4 +26,17 @@ TESTS += tests/unit/test_serial_backend
 tests_unit_test_serial_backend_SOURCES = tests/unit/test_serial_backend.c
 tests_unit_test_serial_backend_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_serial_backend_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+# disks
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_io_context tests/unit/test_image
+TESTS += tests/unit/test_io_context tests/unit/test_image
+tests_unit_test_io_context_SOURCES = tests/unit/test_io_context.c
+tests_unit_test_io_context_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_io_context_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+tests_unit_test_image_SOURCES = \
+	tests/fakes/memory_file.c \
+	tests/fakes/memory_file.h \
+	tests/unit/test_image.c
+tests_unit_test_image_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_image_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 endif
