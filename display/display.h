@@ -56,7 +56,7 @@ struct display_listener {
 };
 
 struct display *display_new(void);
-/* Stops the thread. Listeners must be gone. NULL is fine. */
+/* Stops the thread. Listeners must be gone and queries answered or cancelled. NULL is fine. */
 void display_free(struct display *display);
 
 /* Before the first listener and until display_free(). */
@@ -66,16 +66,24 @@ void display_set_source(struct display *display, const struct display_source_ops
 /* The display thread's context, for its sockets and timers. */
 GMainContext *display_context(struct display *display);
 
-/* On the display thread. With at least one listener the source is refreshed. */
+/* Somebody typed or moved the pointer: the answer on the screen should be seen at once. Any
+ * thread; cheap enough for each event; nothing happens while nobody looks. */
+void display_wake(struct display *display);
+
+/* On the display thread. With at least one listener the source is refreshed. A new listener hears
+ * resized() at once if there is a surface, and all of it is damage to it at the next refresh. */
 void display_add_listener(struct display *display, struct display_listener *listener);
 void display_remove_listener(struct display *display, struct display_listener *listener);
-void display_suggest_size(struct display *display, unsigned width, unsigned height);
+/* False: the source takes no such hint. */
+bool display_suggest_size(struct display *display, unsigned width, unsigned height);
 
 /*
  * Asking from another thread: the answer arrives by callback on the caller's context, once.
  */
 
-/* The whole screen as a PNG file. png NULL: *error says why (nothing shown yet, no memory). */
+/* The whole screen as a PNG file. png NULL: *error says why (nothing shown yet, no memory, or
+ * DISPLAY_MAX_DUMPS are under way). */
+#define DISPLAY_MAX_DUMPS 4
 typedef void (*display_png_done)(GBytes *png, const GError *error, void *opaque);
 void display_screendump(struct display *display, GMainContext *context, display_png_done done,
                         void *opaque);
@@ -99,7 +107,8 @@ struct screen_answer {
 
 /* The answer belongs to the caller of done, and is valid only during it. */
 typedef void (*display_query_done)(const struct screen_answer *answer, void *opaque);
-/* Returns a ticket; cancel guarantees that done is not called (both on the thread of context). */
+/* Returns a ticket, which is gone once done returned; cancel guarantees that done is not called
+ * (both on the thread of context). */
 struct display_ticket;
 struct display_ticket *display_query(struct display *display, const struct screen_query *query,
                                      GMainContext *context, display_query_done done,
