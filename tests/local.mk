@@ -27,6 +27,8 @@ TESTS += tests/unit/test_serial_backend
 tests_unit_test_serial_backend_SOURCES = tests/unit/test_serial_backend.c
 tests_unit_test_serial_backend_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_serial_backend_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+endif
+
 # disks
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_io_context tests/unit/test_image
