@@ -77,11 +77,11 @@ struct machine_config {
 /* One row of the table: a key as the user sees it. */
 struct config_key {
     const char *group, *key; /* group "disk" stands for disk0 to disk3 */
-    const char *values;      /* "1-8", "seabios|ovmf", "file", ... for help and completion */
+    const char *values;      /* "1-8", "seabios|ovmf", "file", ... also for help and completion */
     const char *default_text;
     const char *comment;
 };
-const struct config_key *config_keys(size_t *ret_count);
+const struct config_key *config_key(size_t index); /* NULL past the last */
 
 struct machine_config *machine_config_new(const char *name); /* all defaults */
 void machine_config_free(struct machine_config *config);     /* NULL is fine */
@@ -98,11 +98,13 @@ char *machine_config_get(const struct machine_config *config, const char *path, 
 /* Parses and range-checks value; on failure config is unchanged. An empty value unsets. */
 bool machine_config_set(struct machine_config *config, const char *path, const char *value,
                         GError **err);
-/* What no single key shows: a cdrom in boot order without a drive, initrd without kernel... */
+/* What no single key shows: initrd without kernel, one file as two disks... A boot device that the
+ * machine does not have is skipped, as firmware does. machine_config_parse() includes this. */
 bool machine_config_validate(const struct machine_config *config, GError **err);
 
-/* The file's text. With old text given, its comments, order and blank lines are kept and only
- * changed keys differ; with NULL, a fresh commented file. */
+/* The file's text; caller frees. With old text given, its comments, order and blank lines are kept
+ * and only changed keys differ; with NULL or an old text that does not parse, a fresh commented
+ * file. */
 char *machine_config_format(const struct machine_config *config, const char *old_text);
 
 /* file resolved against the machine's folder; caller frees; NULL for NULL. */

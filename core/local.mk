@@ -1,7 +1,10 @@
 noinst_LIBRARIES += core/libcore.a
 core_libcore_a_SOURCES = \
 	core/client.c core/client.h \
-	core/config.h \
+	core/config.c core/config.h \
+	core/config_format.c \
+	core/config_internal.h \
+	core/config_parse.c \
 	core/discs.h \
 	core/error.c core/error.h \
 	core/keys.c core/keys.h \
@@ -13,7 +16,7 @@ core_libcore_a_SOURCES = \
 	core/protocol.c core/protocol.h \
 	core/protocol_schema.c \
 	core/store.h \
-	core/text.h
+	core/text.c  core/text.h
 
 if TSAN
 core_libcore_a_SOURCES += core/tsan_glib.c

@@ -43,3 +43,18 @@ tests_unit_test_image_SOURCES = \
 tests_unit_test_image_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_image_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 endif
+
+# core: definitions, paths, the store, starting engines, finding discs
+check_PROGRAMS += tests/fuzz/fuzz_config
+TESTS += tests/fuzz/fuzz_config
+EXTRA_DIST += tests/fuzz/corpus/config
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/driver.c
+tests_fuzz_fuzz_config_LDADD = core/libcore.a $(GLIB_LIBS)
+if HAVE_CHECK
+core_test_libs = core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_config
+TESTS += tests/unit/test_config
+tests_unit_test_config_SOURCES = tests/unit/test_config.c
+tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_config_LDADD = $(core_test_libs)
+endif # core
