@@ -11,11 +11,15 @@ core_libcore_a_SOURCES = \
 	core/launch.h \
 	core/listener.c core/listener.h \
 	core/log.c core/log.h \
-	core/paths.h \
+	core/paths.c  core/paths.h \
 	core/peer.c core/peer.h \
 	core/protocol.c core/protocol.h \
 	core/protocol_schema.c \
-	core/store.h \
+	core/store.c core/store.h \
+	core/store_create.c \
+	core/store_internal.h \
+	core/store_lock.c \
+	core/store_watch.c \
 	core/text.c  core/text.h
 
 if TSAN

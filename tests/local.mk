@@ -57,4 +57,16 @@ TESTS += tests/unit/test_config
 tests_unit_test_config_SOURCES = tests/unit/test_config.c
 tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_config_LDADD = $(core_test_libs)
+check_PROGRAMS += tests/unit/test_paths
+TESTS += tests/unit/test_paths
+tests_unit_test_paths_SOURCES = tests/unit/test_paths.c \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
+tests_unit_test_paths_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_paths_LDADD = $(core_test_libs)
+check_PROGRAMS += tests/unit/test_store
+TESTS += tests/unit/test_store
+tests_unit_test_store_SOURCES = tests/unit/test_store.c \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
+tests_unit_test_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_store_LDADD = $(core_test_libs)
 endif # core
