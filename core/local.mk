@@ -8,7 +8,7 @@ core_libcore_a_SOURCES = \
 	core/discs.h \
 	core/error.c core/error.h \
 	core/keys.c core/keys.h \
-	core/launch.h \
+	core/launch.c  core/launch.h \
 	core/listener.c core/listener.h \
 	core/log.c core/log.h \
 	core/paths.c  core/paths.h \

@@ -69,4 +69,10 @@ tests_unit_test_store_SOURCES = tests/unit/test_store.c \
 	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
 tests_unit_test_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_store_LDADD = $(core_test_libs)
+check_PROGRAMS += tests/unit/test_launch
+TESTS += tests/unit/test_launch
+tests_unit_test_launch_SOURCES = tests/unit/test_launch.c \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
+tests_unit_test_launch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_launch_LDADD = $(core_test_libs)
 endif # core
