@@ -5,7 +5,7 @@ core_libcore_a_SOURCES = \
 	core/config_format.c \
 	core/config_internal.h \
 	core/config_parse.c \
-	core/discs.h \
+	core/discs.c  core/discs.h \
 	core/error.c core/error.h \
 	core/keys.c core/keys.h \
 	core/launch.c  core/launch.h \

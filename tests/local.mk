@@ -75,4 +75,10 @@ tests_unit_test_launch_SOURCES = tests/unit/test_launch.c \
 	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
 tests_unit_test_launch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_launch_LDADD = $(core_test_libs)
+check_PROGRAMS += tests/unit/test_discs
+TESTS += tests/unit/test_discs
+tests_unit_test_discs_SOURCES = tests/unit/test_discs.c \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
+tests_unit_test_discs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_discs_LDADD = $(core_test_libs)
 endif # core
