@@ -5,13 +5,13 @@ core_libcore_a_SOURCES = \
 	core/config_format.c \
 	core/config_internal.h \
 	core/config_parse.c \
-	core/discs.c  core/discs.h \
+	core/discs.c core/discs.h \
 	core/error.c core/error.h \
 	core/keys.c core/keys.h \
-	core/launch.c  core/launch.h \
+	core/launch.c core/launch.h \
 	core/listener.c core/listener.h \
 	core/log.c core/log.h \
-	core/paths.c  core/paths.h \
+	core/paths.c core/paths.h \
 	core/peer.c core/peer.h \
 	core/protocol.c core/protocol.h \
 	core/protocol_schema.c \
@@ -20,7 +20,7 @@ core_libcore_a_SOURCES = \
 	core/store_internal.h \
 	core/store_lock.c \
 	core/store_watch.c \
-	core/text.c  core/text.h
+	core/text.c core/text.h
 
 if TSAN
 core_libcore_a_SOURCES += core/tsan_glib.c

@@ -81,4 +81,4 @@ tests_unit_test_discs_SOURCES = tests/unit/test_discs.c \
 	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
 tests_unit_test_discs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_discs_LDADD = $(core_test_libs)
-endif # core
+endif
