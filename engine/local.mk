@@ -21,3 +21,6 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_vcpu.c \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \
 	engine/dev/serial_backend.c engine/dev/serial_backend.h
+engine_libengine_a_SOURCES += \
+	engine/machine/firmware.c engine/machine/firmware.h \
+	engine/machine/read_file.c engine/machine/read_file.h 
