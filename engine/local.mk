@@ -22,5 +22,8 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \
 	engine/dev/serial_backend.c engine/dev/serial_backend.h
 engine_libengine_a_SOURCES += \
+	engine/machine/acpi.c engine/machine/acpi.h \
+	engine/machine/byte_writer.h \
+	engine/machine/dsdt_aml.h \
 	engine/machine/firmware.c engine/machine/firmware.h \
 	engine/machine/read_file.c engine/machine/read_file.h 
