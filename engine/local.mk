@@ -26,4 +26,6 @@ engine_libengine_a_SOURCES += \
 	engine/machine/byte_writer.h \
 	engine/machine/dsdt_aml.h \
 	engine/machine/firmware.c engine/machine/firmware.h \
-	engine/machine/read_file.c engine/machine/read_file.h 
+	engine/machine/firmware_tables.c engine/machine/firmware_tables.h \
+	engine/machine/read_file.c engine/machine/read_file.h \
+	engine/machine/smbios.c engine/machine/smbios.h

@@ -26,7 +26,7 @@ struct firmware_facts {
     unsigned boot_port_count;
 };
 
-/* Adds all of it to fw. False: a name or key was already there, or the ACPI tables grew too big. */
+/* Adds all of it to fw. False: one of its files was already there. */
 bool firmware_tables_add(struct fw_cfg *fw, const struct firmware_facts *facts, GError **err);
 
 #endif
