@@ -24,8 +24,14 @@ engine_libengine_a_SOURCES = \
 engine_libengine_a_SOURCES += \
 	engine/machine/acpi.c engine/machine/acpi.h \
 	engine/machine/byte_writer.h \
+	engine/machine/direct_boot.c engine/machine/direct_boot.h \
+	engine/machine/direct_boot_internal.h \
+	engine/machine/direct_boot_linux.c \
 	engine/machine/dsdt_aml.h \
 	engine/machine/firmware.c engine/machine/firmware.h \
 	engine/machine/firmware_tables.c engine/machine/firmware_tables.h \
+	engine/machine/multiboot.c \
+	engine/machine/option_rom.h \
 	engine/machine/read_file.c engine/machine/read_file.h \
 	engine/machine/smbios.c engine/machine/smbios.h
+EXTRA_DIST += build-aux/blobs engine/machine/dsdt.asl engine/machine/option_rom.S
