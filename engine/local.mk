@@ -20,6 +20,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \
+	engine/dev/serial.c engine/dev/serial.h \
 	engine/dev/serial_backend.c engine/dev/serial_backend.h
 engine_libengine_a_SOURCES += \
 	engine/machine/acpi.c engine/machine/acpi.h \
