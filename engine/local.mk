@@ -20,6 +20,8 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \
+	engine/dev/rtc.c engine/dev/rtc.h \
+	engine/dev/rtc_time.c engine/dev/rtc_time.h \
 	engine/dev/serial.c engine/dev/serial.h \
 	engine/dev/serial_backend.c engine/dev/serial_backend.h
 engine_libengine_a_SOURCES += \
