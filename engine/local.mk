@@ -20,6 +20,12 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \
+	engine/dev/i8042.c engine/dev/i8042.h \
+	engine/dev/port92.c engine/dev/port92.h \
+	engine/dev/ps2_keyboard.c engine/dev/ps2_keyboard.h \
+	engine/dev/ps2_mouse.c engine/dev/ps2_mouse.h \
+	engine/dev/ps2_queue.h \
+	engine/dev/ps2_scancodes.c engine/dev/ps2_scancodes.h \
 	engine/dev/rtc.c engine/dev/rtc.h \
 	engine/dev/rtc_time.c engine/dev/rtc_time.h \
 	engine/dev/serial.c engine/dev/serial.h \
