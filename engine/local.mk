@@ -22,6 +22,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \
 	engine/dev/debug_exit.c engine/dev/debug_exit.h \
 	engine/dev/debugcon.c engine/dev/debugcon.h \
+	engine/dev/flash.c engine/dev/flash.h \
 	engine/dev/fw_cfg.c engine/dev/fw_cfg.h \
 	engine/dev/i8042.c engine/dev/i8042.h \
 	engine/dev/port92.c engine/dev/port92.h \
