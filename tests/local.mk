@@ -1,5 +1,6 @@
 # tests/unit: Check programs; tests/fuzz: fuzzers; tests/guest: whole guests; tests/golden: screens
 include $(top_srcdir)/tests/display.mk
+include $(top_srcdir)/tests/legacy.mk
 EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h
 
 if HAVE_CHECK

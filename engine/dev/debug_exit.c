@@ -49,8 +49,8 @@ struct debug_exit *debug_exit_new(struct board *board, uint16_t port, GError **e
                                 .opaque = d};
     if (!pio_bus_add(board->pio, &d->region, port)) {
         vmdesk_fail(err, VMDESK_ERROR_BUSY,
-                    "The debug exit port 0x%x is taken by another device of the machine. Choose "
-                    "another port, such as 0xf4.",
+                    "The debug exit port 0x%x is taken by another device of the machine. "
+                    "Choose another port, such as 0xf4, as debug.exit-port.",
                     port);
         g_free(d);
         return NULL;
