@@ -47,4 +47,15 @@ engine_libengine_a_SOURCES += \
 	engine/machine/option_rom.h \
 	engine/machine/read_file.c engine/machine/read_file.h \
 	engine/machine/smbios.c engine/machine/smbios.h
+engine_libengine_a_SOURCES += \
+	engine/dev/edid.c engine/dev/edid.h \
+	engine/dev/vga.c engine/dev/vga.h \
+	engine/dev/vga_dispi.c \
+	engine/dev/vga_display.c \
+	engine/dev/vga_graphics.c \
+	engine/dev/vga_internal.h \
+	engine/dev/vga_memory.c \
+	engine/dev/vga_mode.c \
+	engine/dev/vga_regs.c \
+	engine/dev/vga_text.c
 EXTRA_DIST += build-aux/blobs engine/machine/dsdt.asl engine/machine/option_rom.S
