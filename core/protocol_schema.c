@@ -168,11 +168,11 @@ static const struct protocol_event events[] = {
     {"RESUME", "nothing", "The guest runs."},
     {"RESET", "guest: whether the guest itself asked for it", "The machine was reset."},
     {"POWERDOWN", "nothing", "The power button was pressed."},
-    {"SHUTDOWN", "guest: whether the guest itself turned off; reason", "The engine ends."},
+    {"SHUTDOWN", "reason: a sentence; exit-code: the engine's", "The engine ends."},
     {"GUEST_PANICKED", "detail: what happened", "The guest crashed and does not run."},
     {"INTERNAL_ERROR", "detail: what happened", "The host could not run the guest."},
     {"DEVICE_TRAY_MOVED", "device; tray-open: whether the drive is empty now",
-     "A disc was taken out or put in."},
+     "A command took the disc out or put one in."},
 };
 
 const char *protocol_type_name(enum protocol_type type)

@@ -12,6 +12,15 @@ engine_libengine_a_SOURCES = \
 	engine/bus/pci_internal.h \
 	engine/bus/pio.c engine/bus/pio.h \
 	engine/bus/region.h \
+	engine/control/commands_block.c \
+	engine/control/commands_display.c \
+	engine/control/commands_input.c \
+	engine/control/commands_query.c \
+	engine/control/commands_run.c \
+	engine/control/connection.c \
+	engine/control/control_internal.h \
+	engine/control/cp437.c \
+	engine/control/server.c engine/control/server.h \
 	engine/cpu/accel.c engine/cpu/accel.h \
 	engine/cpu/kvm.c engine/cpu/kvm.h \
 	engine/cpu/kvm_cpuid.c \
@@ -47,15 +56,4 @@ engine_libengine_a_SOURCES += \
 	engine/machine/option_rom.h \
 	engine/machine/read_file.c engine/machine/read_file.h \
 	engine/machine/smbios.c engine/machine/smbios.h
-engine_libengine_a_SOURCES += \
-	engine/dev/edid.c engine/dev/edid.h \
-	engine/dev/vga.c engine/dev/vga.h \
-	engine/dev/vga_dispi.c \
-	engine/dev/vga_display.c \
-	engine/dev/vga_graphics.c \
-	engine/dev/vga_internal.h \
-	engine/dev/vga_memory.c \
-	engine/dev/vga_mode.c \
-	engine/dev/vga_regs.c \
-	engine/dev/vga_text.c
 EXTRA_DIST += build-aux/blobs engine/machine/dsdt.asl engine/machine/option_rom.S

@@ -23,6 +23,13 @@ TESTS += tests/unit/test_client
 tests_unit_test_client_SOURCES = tests/unit/test_client.c
 tests_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_client_LDADD = core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_control
+TESTS += tests/unit/test_control
+tests_unit_test_control_SOURCES = tests/unit/test_control.c \
+	tests/fakes/fake_machine.c tests/fakes/fake_machine.h
+tests_unit_test_control_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_control_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) \
+	$(CHECK_LIBS)
 check_PROGRAMS += tests/unit/test_serial_backend
 TESTS += tests/unit/test_serial_backend
 tests_unit_test_serial_backend_SOURCES = tests/unit/test_serial_backend.c
@@ -82,16 +89,4 @@ tests_unit_test_discs_SOURCES = tests/unit/test_discs.c \
 	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
 tests_unit_test_discs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_discs_LDADD = $(core_test_libs)
-endif
-
-# The VGA
-if HAVE_CHECK
-vga_test_libs = engine/libengine.a display/libdisplay.a core/libcore.a \
-	$(GLIB_LIBS) $(PNG_LIBS) $(CHECK_LIBS)
-check_PROGRAMS += tests/unit/test_vga
-TESTS += tests/unit/test_vga
-tests_unit_test_vga_SOURCES = tests/unit/test_vga.c \
-	tests/fakes/vga_machine.c tests/fakes/vga_machine.h
-tests_unit_test_vga_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_vga_LDADD = $(vga_test_libs)
 endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/fakes/fake_machine.h"
+
+#include "core/error.h"
+
+static void on_key(void *opaque, uint8_t qnum, bool down)
+{
+    struct machine *machine = opaque;
+
+    g_string_append_printf(machine->log, "key %02x %s;", qnum, down ? "down" : "up");
+}
+
+static void on_pointer(void *opaque, unsigned x, unsigned y, unsigned width, unsigned height,
+                       unsigned buttons)
+{
+    struct machine *machine = opaque;
+
+    g_string_append_printf(machine->log, "pointer %u,%u of %ux%u buttons %u;", x, y, width, height,
+                           buttons);
+}
+
+static void on_motion(void *opaque, int dx, int dy, unsigned buttons)
+{
+    struct machine *machine = opaque;
+
+    g_string_append_printf(machine->log, "motion %d,%d buttons %u;", dx, dy, buttons);
+}
+
+static void on_wheel(void *opaque, int steps)
+{
+    struct machine *machine = opaque;
+
+    g_string_append_printf(machine->log, "wheel %d;", steps);
+}
+
+struct machine *fake_machine_new(const struct machine_observer *observer, void *opaque)
+{
+    static const struct input_ops input_ops = {on_key, on_pointer, on_motion, on_wheel};
+    struct machine *machine = g_new0(struct machine, 1);
+
+    machine->sink = (struct input_sink){&input_ops, machine};
+    machine->state = MACHINE_RUNNING;
+    machine->detail = "";
+    machine->log = g_string_new(NULL);
+    machine->cd_drive = true;
+    machine->observer = observer;
+    machine->observer_opaque = opaque;
+    return machine;
+}
+
+void machine_free(struct machine *machine)
+{
+    g_queue_clear_full(&machine->queries, g_free);
+    g_string_free(machine->log, TRUE);
+    g_free(machine->cd);
+    g_free(machine);
+}
+
+const char *machine_state_name(enum machine_state state)
+{
+    static const char *const names[] = {"prelaunch", "running",        "paused",
+                                        "shutdown",  "guest-panicked", "internal-error"};
+
+    return names[state];
+}
+
+static bool note(struct machine *machine, GError **err, const char *what)
+{
+    if (machine->fails != NULL)
+        return vmdesk_fail(err, VMDESK_ERROR_BUSY, "%s", machine->fails);
+    g_string_append_printf(machine->log, "%s;", what);
+    return true;
+}
+
+static void enter(struct machine *machine, enum machine_state state)
+{
+    machine->state = state;
+    if (machine->observer != NULL)
+        machine->observer->state_changed(machine->observer_opaque, state, machine->detail);
+}
+
+void machine_resume(struct machine *machine)
+{
+    note(machine, NULL, "resume");
+    enter(machine, MACHINE_RUNNING);
+}
+
+bool machine_pause(struct machine *machine, GError **err)
+{
+    if (!note(machine, err, "pause"))
+        return false;
+    enter(machine, MACHINE_PAUSED);
+    return true;
+}
+
+bool machine_reset(struct machine *machine, GError **err)
+{
+    if (!note(machine, err, "reset"))
+        return false;
+    if (machine->observer != NULL)
+        machine->observer->was_reset(machine->observer_opaque, "host");
+    return true;
+}
+
+bool machine_power_button(struct machine *machine, GError **err)
+{
+    return note(machine, err, "power");
+}
+
+void machine_quit(struct machine *machine)
+{
+    note(machine, NULL, "quit");
+    machine->state = MACHINE_SHUTDOWN;
+    if (machine->observer != NULL)
+        machine->observer->ending(machine->observer_opaque, 0, "asked to");
+}
+
+enum machine_state machine_get_state(const struct machine *machine)
+{
+    return machine->state;
+}
+
+const char *machine_detail(const struct machine *machine)
+{
+    return machine->detail;
+}
+
+const char *machine_accel_name(const struct machine *machine)
+{
+    return "kvm";
+}
+
+/* The display and the VNC server are the machine itself. */
+struct display *machine_display(struct machine *machine)
+{
+    return (struct display *)machine;
+}
+
+struct vnc_server *machine_vnc(struct machine *machine)
+{
+    return machine->vnc_on ? (struct vnc_server *)machine : NULL;
+}
+
+struct serial_backend *machine_serial(struct machine *machine)
+{
+    return machine->serial;
+}
+
+const struct input_sink *machine_input(struct machine *machine)
+{
+    return &machine->sink;
+}
+
+bool machine_change_cd(struct machine *machine, const char *path, bool force, GError **err)
+{
+    if (machine->cd_locked && !force)
+        return vmdesk_fail(err, VMDESK_ERROR_BUSY, "The guest has locked the tray.");
+    if (!note(machine, err, "cd"))
+        return false;
+    g_free(machine->cd);
+    machine->cd = g_strdup(path);
+    return true;
+}
+
+const char *machine_cd(struct machine *machine, bool *ret_drive, bool *ret_locked)
+{
+    *ret_drive = machine->cd_drive;
+    *ret_locked = machine->cd_locked;
+    return machine->cd;
+}
+
+void machine_stats(struct machine *machine, struct machine_stats *ret_stats)
+{
+    *ret_stats = (struct machine_stats){.guest_time_ns = 5, .memory = 1 << 20, .cpus = 2};
+    ret_stats->vcpu[1].exits[0] = 7;
+}
+
+const char *machine_exit_kind_name(unsigned kind)
+{
+    return kind == 0 ? "io" : kind == 1 ? "mmio" : NULL;
+}
+
+static struct display_ticket *add_query(struct display *display, const struct fake_query *query)
+{
+    struct machine *machine = (struct machine *)display;
+
+    g_queue_push_tail(&machine->queries, g_memdup2(query, sizeof(*query)));
+    return (struct display_ticket *)g_queue_peek_tail(&machine->queries);
+}
+
+struct display_ticket *display_query(struct display *display, const struct screen_query *query,
+                                     GMainContext *context, display_query_done done, void *opaque)
+{
+    struct fake_query fake = {.query = *query, .done = done, .opaque = opaque};
+
+    return add_query(display, &fake);
+}
+
+/* A cancelled query stays in the queue, to be skipped, as no ticket knows its machine. */
+void display_query_cancel(struct display_ticket *ticket)
+{
+    ((struct fake_query *)ticket)->done = NULL;
+}
+
+void display_screendump(struct display *display, GMainContext *context, display_png_done done,
+                        void *opaque)
+{
+    struct fake_query fake = {.png_done = done, .opaque = opaque};
+
+    add_query(display, &fake);
+}
+
+void fake_machine_answer(struct machine *machine, const struct screen_answer *answer)
+{
+    g_autofree struct fake_query *query = g_queue_pop_head(&machine->queries);
+
+    if (query->done != NULL)
+        query->done(answer, query->opaque);
+}
+
+void fake_machine_answer_png(struct machine *machine, GBytes *png, const GError *error)
+{
+    g_autofree struct fake_query *query = g_queue_pop_head(&machine->queries);
+
+    query->png_done(png, error, query->opaque);
+}
+
+struct vnc_info *vnc_server_query(struct vnc_server *server)
+{
+    return &((struct machine *)server)->vnc;
+}
+
+void vnc_info_free(struct vnc_info *info)
+{
+}
