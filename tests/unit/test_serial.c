@@ -93,12 +93,12 @@ START_TEST(is_recognized_as_16550a)
     out(IER, 0);
 
     out(MCR, 0x1a); /* loopback, RTS, OUT2 */
-    ck_assert_uint_eq(in(MSR) & 0xf0, 0x90);
+    ck_assert_uint_eq(in(MSR)&0xf0, 0x90);
     out(MCR, 0x0b);
 
     out(LCR, 0);
     out(IIR, 0x01);
-    ck_assert_uint_eq(in(IIR) & 0xe0, 0xc0); /* bit 5: a 16750's 64-byte FIFO */
+    ck_assert_uint_eq(in(IIR)&0xe0, 0xc0); /* bit 5: a 16750's 64-byte FIFO */
     out(SCRATCH, 0xa5);
     ck_assert_uint_eq(in(SCRATCH), 0xa5);
 
@@ -132,7 +132,7 @@ START_TEST(thr_empty_interrupt)
     unsigned rises = fake.irq_rises[IRQ];
     out(DATA, 'b');
     ck_assert_uint_eq(fake.irq_rises[IRQ], rises + 1);
-    ck_assert_uint_eq(in(LSR) & 0x60, 0x60);
+    ck_assert_uint_eq(in(LSR)&0x60, 0x60);
     ck_assert_str_eq(output->str, "ab");
 }
 END_TEST
@@ -199,7 +199,7 @@ START_TEST(fifo_bounds)
     ck_assert_uint_eq(guest->room(guest_opaque), 0);
     for (unsigned i = 0; i < 16; i++)
         ck_assert_uint_eq(in(DATA), "0123456789abcdef"[i]);
-    ck_assert_uint_eq(resumes, 2); /* by switching the FIFOs on, and by the last read */
+    ck_assert_uint_eq(resumes, 2);    /* by switching the FIFOs on, and by the last read */
     ck_assert_uint_eq(in(DATA), 'f'); /* nothing new */
     type("z");
     out(IIR, 0x03);
@@ -221,8 +221,8 @@ START_TEST(loopback)
 
     for (unsigned i = 0; i < 17; i++)
         out(DATA, i);
-    ck_assert_uint_eq(in(LSR) & 0x03, 0x03); /* overrun */
-    ck_assert_uint_eq(in(LSR) & 0x03, 0x01); /* said once */
+    ck_assert_uint_eq(in(LSR)&0x03, 0x03); /* overrun */
+    ck_assert_uint_eq(in(LSR)&0x03, 0x01); /* said once */
     for (unsigned i = 0; i < 16; i++)
         ck_assert_uint_eq(in(DATA), i);
 
