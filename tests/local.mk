@@ -1,4 +1,5 @@
 # tests/unit: Check programs; tests/fuzz: fuzzers; tests/guest: whole guests; tests/golden: screens
+include $(top_srcdir)/tests/control.mk
 include $(top_srcdir)/tests/display.mk
 include $(top_srcdir)/tests/legacy.mk
 EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h
@@ -9,32 +10,6 @@ TESTS += tests/unit/test_bus
 tests_unit_test_bus_SOURCES = tests/unit/test_bus.c
 tests_unit_test_bus_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_bus_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
-endif
-
-# The control protocol, its client and server.
-if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_protocol
-TESTS += tests/unit/test_protocol
-tests_unit_test_protocol_SOURCES = tests/unit/test_protocol.c
-tests_unit_test_protocol_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_protocol_LDADD = core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
-check_PROGRAMS += tests/unit/test_client
-TESTS += tests/unit/test_client
-tests_unit_test_client_SOURCES = tests/unit/test_client.c
-tests_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_client_LDADD = core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
-check_PROGRAMS += tests/unit/test_control
-TESTS += tests/unit/test_control
-tests_unit_test_control_SOURCES = tests/unit/test_control.c \
-	tests/fakes/fake_machine.c tests/fakes/fake_machine.h
-tests_unit_test_control_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_control_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) \
-	$(CHECK_LIBS)
-check_PROGRAMS += tests/unit/test_serial_backend
-TESTS += tests/unit/test_serial_backend
-tests_unit_test_serial_backend_SOURCES = tests/unit/test_serial_backend.c
-tests_unit_test_serial_backend_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_serial_backend_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 endif
 
 # disks
