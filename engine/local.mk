@@ -56,4 +56,4 @@ engine_libengine_a_SOURCES += \
 	engine/machine/option_rom.h \
 	engine/machine/read_file.c engine/machine/read_file.h \
 	engine/machine/smbios.c engine/machine/smbios.h
-EXTRA_DIST += build-aux/blobs engine/machine/dsdt.asl engine/machine/option_rom.S
+EXTRA_DIST += engine/machine/dsdt.asl engine/machine/make-blobs engine/machine/option_rom.S

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The devices of the q35 board that no bus can enumerate (ACPI Specification 5.1, chapter 6).
- * The C preprocessor runs over it first. After a change run build-aux/update-dsdt: it compiles this
+ * The C preprocessor runs over it first. After a change run make-blobs update: it compiles this
  * into dsdt_aml.h.
  *
  * Addresses are those that SeaBIOS and OVMF program: see acpi.h.

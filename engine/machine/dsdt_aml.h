@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Made by build-aux/blobs from dsdt.asl by iasl 20200925, table header left out. */
+/* Made by engine/machine/make-blobs from dsdt.asl by iasl 20200925, table header left out. */
 /* clang-format off */
 static const unsigned char dsdt_aml[] = {
     0x08, 0x5f, 0x53, 0x35, 0x5f, 0x12, 0x06, 0x04, 0x00, 0x00, 0x00, 0x00, 0x08, 0x50, 0x49, 0x43,

@@ -4,7 +4,7 @@
  * Specification 1.0A, 3.3) that SeaBIOS calls like a boot disk. direct_boot.c appends the plan (what
  * to load where, and how to enter it) behind the code, and sets lengths and checksums.
  *
- * After a change run build-aux/blobs.
+ * After a change run make-blobs update.
  */
         /* Low memory of our own while we run. */
         .set    scratch_segment, 0x0800

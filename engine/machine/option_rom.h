@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Made by build-aux/blobs from option_rom.S. */
+/* Made by engine/machine/make-blobs from option_rom.S. */
 /* clang-format off */
 static const unsigned char option_rom[] = {
     0x55, 0xaa, 0x00, 0x31, 0xc0, 0xcb, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
