@@ -65,3 +65,4 @@ tests_unit_test_discs_SOURCES = tests/unit/test_discs.c \
 tests_unit_test_discs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_discs_LDADD = $(core_test_libs)
 endif
+include $(top_srcdir)/tests/guest/payload/local.mk
