@@ -38,3 +38,11 @@ tests_unit_test_debug_ports_SOURCES = tests/unit/test_debug_ports.c $(legacy_tes
 tests_unit_test_debug_ports_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_debug_ports_LDADD = $(legacy_test_libs)
 endif
+
+check_PROGRAMS += tests/fuzz/fuzz_fw_cfg tests/fuzz/fuzz_isa
+TESTS += tests/fuzz/fuzz_fw_cfg tests/fuzz/fuzz_isa
+EXTRA_DIST += tests/fuzz/corpus/fw_cfg tests/fuzz/corpus/isa
+tests_fuzz_fuzz_fw_cfg_SOURCES = tests/fuzz/fuzz_fw_cfg.c tests/fuzz/driver.c $(legacy_test_board)
+tests_fuzz_fuzz_fw_cfg_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
+tests_fuzz_fuzz_isa_SOURCES = tests/fuzz/fuzz_isa.c tests/fuzz/driver.c $(legacy_test_board)
+tests_fuzz_fuzz_isa_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
