@@ -31,6 +31,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \
 	engine/dev/debug_exit.c engine/dev/debug_exit.h \
 	engine/dev/debugcon.c engine/dev/debugcon.h \
+	engine/dev/edid.c engine/dev/edid.h \
 	engine/dev/flash.c engine/dev/flash.h \
 	engine/dev/fw_cfg.c engine/dev/fw_cfg.h \
 	engine/dev/i8042.c engine/dev/i8042.h \
@@ -42,8 +43,16 @@ engine_libengine_a_SOURCES = \
 	engine/dev/rtc.c engine/dev/rtc.h \
 	engine/dev/rtc_time.c engine/dev/rtc_time.h \
 	engine/dev/serial.c engine/dev/serial.h \
-	engine/dev/serial_backend.c engine/dev/serial_backend.h
-engine_libengine_a_SOURCES += \
+	engine/dev/serial_backend.c engine/dev/serial_backend.h \
+	engine/dev/vga.c engine/dev/vga.h \
+	engine/dev/vga_dispi.c \
+	engine/dev/vga_display.c \
+	engine/dev/vga_graphics.c \
+	engine/dev/vga_internal.h \
+	engine/dev/vga_memory.c \
+	engine/dev/vga_mode.c \
+	engine/dev/vga_regs.c \
+	engine/dev/vga_text.c \
 	engine/machine/acpi.c engine/machine/acpi.h \
 	engine/machine/byte_writer.h \
 	engine/machine/direct_boot.c engine/machine/direct_boot.h \

@@ -66,3 +66,15 @@ tests_unit_test_discs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_discs_LDADD = $(core_test_libs)
 endif
 include $(top_srcdir)/tests/guest/payload/local.mk
+
+# The VGA
+if HAVE_CHECK
+vga_test_libs = engine/libengine.a display/libdisplay.a core/libcore.a \
+	$(GLIB_LIBS) $(PNG_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_vga
+TESTS += tests/unit/test_vga
+tests_unit_test_vga_SOURCES = tests/unit/test_vga.c \
+	tests/fakes/vga_machine.c tests/fakes/vga_machine.h
+tests_unit_test_vga_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_vga_LDADD = $(vga_test_libs)
+endif
