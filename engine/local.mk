@@ -66,3 +66,9 @@ engine_libengine_a_SOURCES = \
 	engine/machine/read_file.c engine/machine/read_file.h \
 	engine/machine/smbios.c engine/machine/smbios.h
 EXTRA_DIST += engine/machine/dsdt.asl engine/machine/make-blobs engine/machine/option_rom.S
+engine_libengine_a_SOURCES += \
+	engine/dev/ahci.c engine/dev/ahci.h \
+	engine/dev/ahci_command.c \
+	engine/dev/ahci_internal.h \
+	engine/dev/ata_disk.c \
+	engine/dev/atapi.c
