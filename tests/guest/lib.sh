@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What guest tests share. A test sources it, in the build's folder, and begins with "begin":
+#
+#   . "${srcdir:-.}/tests/guest/lib.sh"
+#   begin
+#
+# From then on it has a data and a runtime folder of its own under $work, and whatever way it ends,
+# its engines end with it. Exit status: 0 passed, 77 skipped, anything else failed.
+#
+# The waits are limits, not pauses: they are made for a KVM that interprets its guests.
+# GUEST_TIME_SCALE multiplies them.
+
+set -u
+
+top=$PWD
+VMDESK=${VMDESK:-$top/vmdesk}
+export VMDESK_ENGINE=${VMDESK_ENGINE:-$top/vmdesk-engine}
+vnc_tool=$top/tests/guest/vnc_tool
+control_tool=$top/tests/guest/control_tool
+
+say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
+
+skip() {
+    say "skipped: $*"
+    exit 77
+}
+
+fail() {
+    say "failed: $*"
+    exit 1
+}
+
+begin() {
+    [ -x "$VMDESK" ] || fail "$VMDESK is not built"
+    [ -x "$VMDESK_ENGINE" ] || fail "$VMDESK_ENGINE is not built"
+    # Short: sockets live below it.
+    work=$(mktemp -d /tmp/vmdesk-guest-XXXXXX) || fail "no temporary folder"
+    trap finish EXIT
+    trap 'exit 1' HUP INT TERM
+    export XDG_DATA_HOME=$work/data XDG_RUNTIME_DIR=$work/run
+    mkdir -m 700 "$XDG_DATA_HOME" "$XDG_RUNTIME_DIR" || fail "no folder in $work"
+}
+
+# The engines of this test: those that run a machine below $work.
+engines() {
+    local cmdline
+    for cmdline in /proc/[0-9]*/cmdline; do
+        if tr '\0' '\n' 2>/dev/null <"$cmdline" | grep -q "^$work/"; then
+            cmdline=${cmdline#/proc/}
+            echo "${cmdline%/cmdline}"
+        fi
+    done
+}
+
+finish() {
+    local status=$? pid log
+    trap - EXIT
+    for pid in $(engines); do
+        kill -KILL "$pid" 2>/dev/null
+    done
+    if [ $status -ne 0 ] && [ $status -ne 77 ]; then
+        for log in "$XDG_DATA_HOME"/vmdesk/machines/*/engine.log; do
+            [ -e "$log" ] || continue
+            echo "--- the last of $log:"
+            tail -n 40 "$log"
+        done
+    fi
+    rm -rf "$work"
+    exit $status
+}
+
+need_kvm() {
+    [ -e /dev/kvm ] || skip "this computer has no /dev/kvm"
+    { [ -r /dev/kvm ] && [ -w /dev/kvm ]; } || skip "/dev/kvm is closed to this user"
+}
+
+# need_file FILE PACKAGE
+need_file() {
+    [ -e "$1" ] || skip "$1 is missing: install the package $2"
+}
+
+need_firmware() {
+    need_kvm
+    need_file /usr/share/seabios/bios-256k.bin seabios
+    need_file /usr/share/seabios/vgabios-stdvga.bin seabios
+}
+
+seconds() { echo $(($1 * ${GUEST_TIME_SCALE:-1})); }
+
+# within SECONDS COMMAND...: repeats the command until it succeeds; false when time is over.
+within() {
+    local end=$((SECONDS + $(seconds "$1")))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 0.1
+    done
+}
+
+# wait_file FILE PATTERN SECONDS
+wait_file() {
+    within "$3" grep -aqs -- "$2" "$1" || {
+        echo "--- $1:"
+        tail -n 40 "$1"
+        fail "$1 did not show '$2' in $(seconds "$3") s"
+    }
+}
+
+# wait_screen MACHINE TEXT SECONDS
+wait_screen() {
+    "$VMDESK" screen "$1" --wait "$2" --timeout "$(seconds "$3")" >/dev/null || {
+        echo "--- the screen of $1:"
+        "$VMDESK" screen "$1"
+        fail "the screen of $1 did not show '$2' in $(seconds "$3") s"
+    }
+}
+
+# make_machine NAME OPTION...: options of "vmdesk create"
+make_machine() {
+    "$VMDESK" create "$@" >/dev/null || fail "the machine $1 could not be made"
+}
+
+start_machine() {
+    "$VMDESK" start "$1" >/dev/null || fail "the machine $1 did not start"
+}
+
+# refuses WORDS COMMAND...: the command fails and says so with these words
+refuses() {
+    local words=$1 text
+    shift
+    if text=$("$@" 2>&1 >/dev/null); then
+        fail "this should have failed: $*"
+    fi
+    case $text in
+    *"$words"*) ;;
+    *) fail "'$*' said '$text' without '$words'" ;;
+    esac
+}
+
+machine_folder() { echo "$XDG_DATA_HOME/vmdesk/machines/$1"; }
+socket() { echo "$XDG_RUNTIME_DIR/vmdesk/$1/$2.sock"; } # MACHINE control|vnc|serial
+
+# control MACHINE COMMAND [ARGUMENTS]: prints the result
+control() {
+    "$control_tool" "$(socket "$1" control)" call "${@:2}"
+}
+
+# milliseconds COMMAND...: how long it takes; false when it fails
+milliseconds() {
+    local start end
+    start=$(date +%s%N)
+    "$@" >/dev/null || return 1
+    end=$(date +%s%N)
+    echo $(((end - start) / 1000000))
+}

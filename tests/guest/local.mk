@@ -1,0 +1,37 @@
+# Whole guests through the real engine. They take minutes where KVM interprets the guest, so they
+# are not part of "make check": "make check-guest" runs them, GUEST_TESTS=... some of them.
+GUEST_TESTS = \
+	tests/guest/test_bad_files.sh \
+	tests/guest/test_control_abuse.sh \
+	tests/guest/test_engine_kill.sh \
+	tests/guest/test_grub_cd.sh \
+	tests/guest/test_seabios.sh \
+	tests/guest/test_snow.sh \
+	tests/guest/test_vnc_port.sh \
+	tests/guest/test_vnc_stall.sh
+EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh tests/guest/snow.S
+
+if HAVE_CHECK
+check_PROGRAMS += tests/guest/control_tool tests/guest/vnc_tool
+tests_guest_control_tool_SOURCES = tests/guest/control_tool.c
+tests_guest_control_tool_LDADD = core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS)
+tests_guest_vnc_tool_SOURCES = tests/guest/vnc_tool.c
+tests_guest_vnc_tool_CFLAGS = $(AM_CFLAGS) $(VNCCLIENT_CFLAGS)
+tests_guest_vnc_tool_LDADD = $(GLIB_LIBS) $(VNCCLIENT_LIBS)
+
+guest_test_needs = vmdesk$(EXEEXT) vmdesk-engine$(EXEEXT) \
+	tests/guest/control_tool$(EXEEXT) tests/guest/vnc_tool$(EXEEXT)
+if HAVE_M32
+guest_test_needs += tests/guest/snow.img
+endif
+
+.PHONY: check-guest
+check-guest: $(guest_test_needs)
+	srcdir=$(srcdir) $(srcdir)/tests/guest/run.sh $(addprefix $(srcdir)/,$(GUEST_TESTS))
+endif
+
+CLEANFILES += tests/guest/snow.img
+tests/guest/snow.img: tests/guest/snow.S
+	@$(MKDIR_P) tests/guest
+	$(AM_V_CC)$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-Ttext=0x7c00 \
+		-Wl,--oformat=binary -o $@ $(srcdir)/tests/guest/snow.S
