@@ -7,7 +7,7 @@
 
 #include "engine/dev/rtc_time.h"
 
-/* MC146818A, figures 11 to 14. */
+/* MC146818A, "Register A" to "Register D". */
 enum {
     REG_A_DIVIDER = 0x70,
     REG_A_DIVIDER_RUNS = 0x20,
@@ -32,7 +32,7 @@ enum {
 #define INDEX_MASK 0x7f /* bit 7 of port 0x70 gates NMI, which nothing raises here */
 #define BANK_SIZE 128
 #define OSCILLATOR_HZ 32768
-/* MC146818A, table 6: UIP rises this long before the update, which takes as long as it does. */
+/* MC146818A, "Update Cycle": UIP rises this long before the update ends. */
 #define UPDATE_USEC (244 + 1984)
 
 struct rtc {
@@ -88,7 +88,7 @@ static bool is_running(const struct rtc *rtc)
            (rtc->cmos[RTC_A] & REG_A_DIVIDER) == REG_A_DIVIDER_RUNS;
 }
 
-/* MC146818A, table 5; 0: no periodic interrupt. In ticks of the oscillator. */
+/* MC146818A, "Periodic Interrupt Selection"; 0: none. In ticks of the oscillator. */
 static unsigned period_ticks(const struct rtc *rtc)
 {
     unsigned rate = rtc->cmos[RTC_A] & REG_A_RATE;

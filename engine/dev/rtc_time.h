@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Indices of CMOS memory: MC146818A, figure 8; the century is where PC firmware keeps it. */
+/* Indices of CMOS memory: MC146818A, "Address Map"; the century is where PC firmware keeps it. */
 enum {
     RTC_SECONDS = 0x00,
     RTC_SECONDS_ALARM = 0x01,

@@ -3,7 +3,7 @@
 
 #include <glib.h>
 
-/* Offsets of the registers: PC16550D, table II. */
+/* Offsets of the registers: PC16550D, "Summary of Registers". */
 enum {
     REG_DATA = 0, /* RBR, THR; DLL with DLAB */
     REG_IER = 1,  /* DLM with DLAB */
@@ -68,7 +68,7 @@ enum {
 #define FIFO_SIZE 16
 #define CLOCK_HZ 1843200     /* of the PC's crystal; 16 clocks a bit at divisor 1 */
 #define DIVISOR_AT_START 12  /* 9600 baud; the chip leaves it undefined */
-#define TIMEOUT_CHARACTERS 4 /* PC16550D, 8.4 */
+#define TIMEOUT_CHARACTERS 4 /* PC16550D, "FIFO Interrupt Mode Operation" */
 
 struct received {
     uint8_t byte;
@@ -111,7 +111,7 @@ static uint8_t line_errors(const struct serial *s)
     return errors | (s->overrun ? LSR_OVERRUN : 0);
 }
 
-/* PC16550D, table IV: the highest pending source that is enabled. */
+/* PC16550D, "Interrupt Control Functions": the highest pending source that is enabled. */
 static uint8_t interrupt_source(const struct serial *s)
 {
     if ((s->ier & IER_LINE_STATUS) && line_errors(s) != 0)
@@ -135,7 +135,8 @@ static void update_irq(struct serial *s)
     irq_line_set(s->irq, connected && interrupt_source(s) != IIR_NONE);
 }
 
-/* PC16550D, 8.4: characters wait, too few for the trigger, and none came or went for a while. */
+/* PC16550D, "FIFO Interrupt Mode Operation": characters wait, too few for the trigger, and none
+ * came or went for a while. */
 static void restart_timeout(struct serial *s)
 {
     uint64_t bits, divisor;
@@ -218,7 +219,7 @@ static void write_fcr(struct serial *s, uint8_t value)
 {
     if (((s->fcr ^ value) & FCR_ENABLE) || (value & FCR_CLEAR_RX))
         clear_rx(s);
-    /* PC16550D, 8.2: without the enable bit no other bit is taken. */
+    /* PC16550D, "FIFO Control Register": without the enable bit no other bit is taken. */
     s->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | 3 << FCR_TRIGGER_SHIFT) : 0;
     restart_timeout(s);
 }
@@ -228,7 +229,7 @@ static void update_modem_status(struct serial *s)
 {
     uint8_t lines = MSR_CTS | MSR_DSR | MSR_DCD, changed;
 
-    if (s->mcr & MCR_LOOP) /* PC16550D, 8.6.5 */
+    if (s->mcr & MCR_LOOP) /* PC16550D, "Modem Control Register" */
         lines = (s->mcr & MCR_RTS ? MSR_CTS : 0) | (s->mcr & MCR_DTR ? MSR_DSR : 0) |
                 (s->mcr & MCR_OUT1 ? MSR_RI : 0) | (s->mcr & MCR_OUT2 ? MSR_DCD : 0);
     changed = (s->msr & ~MSR_DELTAS) ^ lines;
@@ -258,7 +259,7 @@ static void write_lcr(struct serial *s, uint8_t value)
 
 static void write_ier(struct serial *s, uint8_t value)
 {
-    /* PC16550D, 8.5: enabling the interrupt while THR is empty raises it. */
+    /* PC16550D, "Interrupt Enable Register": enabling it while THR is empty raises it. */
     if (~s->ier & value & IER_THRE)
         s->thre_pending = true;
     s->ier = value & IER_MASK;
@@ -399,7 +400,7 @@ static void input_bytes(void *opaque, const uint8_t *bytes, size_t size)
 
 static const struct serial_backend_input input_ops = {input_room, input_bytes};
 
-/* PC16550D, table III: master reset. */
+/* PC16550D, "UART Reset Configuration". */
 static void serial_reset(struct device *device)
 {
     struct serial *s = (struct serial *)device;
