@@ -59,7 +59,7 @@ static void clear_module(gpointer data)
 {
     struct boot_module *module = data;
 
-    g_free(module->words);
+    g_free((char *)module->words);
     g_bytes_unref(module->bytes);
 }
 

@@ -39,7 +39,7 @@ void boot_plan_finish(struct boot_plan *plan);
 
 /* A multiboot module: its words as the user gave them, and its content. */
 struct boot_module {
-    char *words;
+    const char *words;
     GBytes *bytes;
 };
 

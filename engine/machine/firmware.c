@@ -30,18 +30,16 @@ static const struct {
 /* The first place that has the file; NULL: none. */
 static char *find_file(enum firmware_file file)
 {
-    const char *extra = g_getenv("VMDESK_FIRMWARE_PATH");
-    g_auto(GStrv) folders = g_strsplit(extra != NULL ? extra : "", ":", -1);
+    const char *path = g_getenv("VMDESK_FIRMWARE_PATH");
+    g_auto(GStrv) folders = g_strsplit(path != NULL ? path : files[file].folder, ":", -1);
 
     for (unsigned i = 0; folders[i] != NULL; i++) {
-        g_autofree char *path = g_build_filename(folders[i], files[file].name, NULL);
+        g_autofree char *candidate = g_build_filename(folders[i], files[file].name, NULL);
 
-        if (*folders[i] != '\0' && g_file_test(path, G_FILE_TEST_EXISTS))
-            return g_steal_pointer(&path);
+        if (*folders[i] != '\0' && g_file_test(candidate, G_FILE_TEST_EXISTS))
+            return g_steal_pointer(&candidate);
     }
-
-    g_autofree char *path = g_build_filename(files[file].folder, files[file].name, NULL);
-    return g_file_test(path, G_FILE_TEST_EXISTS) ? g_steal_pointer(&path) : NULL;
+    return NULL;
 }
 
 GBytes *firmware_load(enum firmware_file file, GError **err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The stock firmware that a machine starts from: files of the distribution's packages seabios and
- * ovmf, found at run time. The folders of VMDESK_FIRMWARE_PATH (colon-separated) come first.
+ * ovmf, found at run time. The folders of VMDESK_FIRMWARE_PATH (colon-separated), when set, stand
+ * for those of the packages.
  *
  * An error names the package that has the file and the command that installs it.
  */
