@@ -1,5 +1,6 @@
 # tests/unit: Check programs; tests/fuzz: fuzzers; tests/guest: whole guests; tests/golden: screens
 include $(top_srcdir)/tests/control.mk
+include $(top_srcdir)/tests/boot.mk
 include $(top_srcdir)/tests/display.mk
 include $(top_srcdir)/tests/guest/local.mk
 include $(top_srcdir)/tests/legacy.mk

@@ -166,7 +166,7 @@ static GBytes *patch_setup(const struct boot_input *input, const struct header *
 
 bool linux_plan(struct boot_plan *ret_plan, const struct boot_input *input, GError **err)
 {
-    struct header h = { 0 };
+    struct header h = {0};
     uint32_t initrd_address = 0;
     size_t cmdline_size = strlen(input->cmdline) + 1;
 
