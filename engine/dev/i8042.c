@@ -288,7 +288,7 @@ static void write_data(struct i8042 *c, uint8_t byte)
         reply(c, byte, FROM_AUX);
         break;
     default:
-        write_ram(c, command - COMMAND_WRITE_RAM, byte);
+        write_ram(c, (command - COMMAND_WRITE_RAM) % RAM_SIZE, byte);
         break;
     }
 }
