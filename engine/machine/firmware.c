@@ -53,8 +53,8 @@ GBytes *firmware_load(enum firmware_file file, GError **err)
                     files[file].folder, files[file].name, files[file].package, files[file].package);
         return NULL;
     }
-    return read_file(path, files[file].min_size, files[file].max_size, "The firmware file", NULL,
-                     err);
+    return map_file(path, files[file].min_size, files[file].max_size, "The firmware file", NULL,
+                    err);
 }
 
 /* True when path is a file that can hold the variables. */

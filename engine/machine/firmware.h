@@ -26,7 +26,7 @@ enum firmware_file {
 #define FIRMWARE_OVMF_VARS_BASE 0xffc00000u
 #define FIRMWARE_OVMF_CODE_BASE (FIRMWARE_OVMF_VARS_BASE + FIRMWARE_OVMF_VARS_SIZE)
 
-/* The file's content, its size checked. NULL and *err on failure. */
+/* The file's content, its size checked, as page-aligned memory. NULL and *err on failure. */
 GBytes *firmware_load(enum firmware_file file, GError **err);
 
 /* The machine's own copy of OVMF's variables, "ovmf-vars.fd" in folder: made from the shipped file

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads a regular file whole. */
+/* A regular file as bytes. */
 #ifndef ENGINE_MACHINE_READ_FILE_H
 #define ENGINE_MACHINE_READ_FILE_H
 
@@ -10,5 +10,11 @@
  * does not exist. */
 GBytes *read_file(const char *path, gsize min_size, gsize max_size, const char *what,
                   const char *hint, GError **err);
+
+/* The same without a copy: the bytes are the file's own pages, page-aligned and shared with other
+ * engines. Only for files that nobody cuts short in place, as a package's are; min_size is at least
+ * 1. */
+GBytes *map_file(const char *path, gsize min_size, gsize max_size, const char *what,
+                 const char *hint, GError **err);
 
 #endif
