@@ -127,11 +127,11 @@ DefinitionBlock ("", "DSDT", 1, "VMDESK", "VMDESK35", 1)
                     }
                     Return (0x0b)
                 }
-                Name (USED, ResourceTemplate () {
-                    Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 5 }
-                })
-                CreateDWordField (USED, 0x05, LINE)
                 Method (CRSL, 1, Serialized) {
+                    Name (USED, ResourceTemplate () {
+                        Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 5 }
+                    })
+                    CreateDWordField (USED, 0x05, LINE)
                     LINE = Arg0 & 0x0f
                     Return (USED)
                 }
