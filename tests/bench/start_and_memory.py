@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Start time, memory and idle CPU of vmdesk beside QEMU, in one run.
+
+usage: start_and_memory.py BUILD-FOLDER [--runs N]
+
+Prints a table of medians and the ratio of each to QEMU's. doc/BENCHMARKS.md explains the rows.
+"""
+import argparse
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+RAM_MIB = 128
+EXIT_PORT = 0x501
+SEABIOS = "/usr/share/seabios"
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def exit_firmware():
+    """A firmware whose first instructions, at the reset vector, end the virtual machine."""
+    image = bytearray(256 * 1024)
+    # mov dx, EXIT_PORT; mov al, 0; out dx, al; hlt
+    code = bytes([0xBA, EXIT_PORT & 0xFF, EXIT_PORT >> 8, 0xB0, 0x00, 0xEE, 0xF4])
+    image[-16 : -16 + len(code)] = code
+    return bytes(image)
+
+
+class Bench:
+    def __init__(self, build, runs):
+        self.runs = runs
+        self.vmdesk = os.path.join(build, "vmdesk")
+        self.engine = os.path.join(build, "vmdesk-engine")
+        self.dir = tempfile.mkdtemp(prefix="vmdesk-bench-")
+        self.firmware = os.path.join(self.dir, "firmware")
+        os.mkdir(self.firmware)
+        with open(os.path.join(self.firmware, "bios-256k.bin"), "wb") as f:
+            f.write(exit_firmware())
+        os.mkdir(os.path.join(self.dir, "run"), 0o700)
+        self.env = dict(
+            os.environ,
+            XDG_DATA_HOME=os.path.join(self.dir, "data"),
+            XDG_RUNTIME_DIR=os.path.join(self.dir, "run"),
+            TERM="xterm-256color",
+        )
+        self.machines = os.path.join(self.dir, "data", "vmdesk", "machines")
+        self.rows = []
+
+    def cli(self, *args):
+        return subprocess.run(
+            [self.vmdesk, *args], env=self.env, check=True, capture_output=True, text=True
+        ).stdout
+
+    def qemu(self, *args):
+        return [
+            "qemu-system-x86_64", "-machine", "q35", "-accel", "kvm", "-vga", "std",
+            "-m", str(RAM_MIB), "-display", "none",
+            "-vnc", "unix:" + os.path.join(self.dir, "qemu.vnc"), "-nodefaults", *args,
+        ]  # fmt: skip
+
+    def row(self, name, ours, peer, unit):
+        self.rows.append((name, ours, peer, unit))
+
+    def time_command(self, command, env):
+        samples = []
+        for _ in range(self.runs):
+            start = time.monotonic()
+            subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            samples.append(time.monotonic() - start)
+        return statistics.median(samples) * 1000
+
+    def start_time(self):
+        """From exec to the guest's first instruction, which ends the process."""
+        self.cli("create", "exits", "--memory", f"{RAM_MIB}M",
+                 "--set", f"debug.exit-port={EXIT_PORT:#x}")  # fmt: skip
+        env = dict(self.env, VMDESK_FIRMWARE_PATH=self.firmware)
+        ours = self.time_command([self.engine, os.path.join(self.machines, "exits")], env)
+        peer = self.time_command(
+            self.qemu("-bios", os.path.join(self.firmware, "bios-256k.bin"),
+                      "-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"),
+            self.env)  # fmt: skip
+        self.row("exec to first guest instruction", ours, peer, "ms")
+
+    def engine_pid(self, name):
+        return json.loads(self.cli("show", name, "--json"))["pid"]
+
+    @staticmethod
+    def overhead_kib(pid):
+        """Pss of all mappings but the guest's RAM, known by its size."""
+        total, inside = 0, False
+        with open(f"/proc/{pid}/smaps") as smaps:
+            for line in smaps:
+                span = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+                if span:
+                    size = int(span[2], 16) - int(span[1], 16)
+                    inside = size == RAM_MIB << 20
+                elif line.startswith("Pss:") and not inside:
+                    total += int(line.split()[1])
+        return total
+
+    @staticmethod
+    def cpu_ticks(pid):
+        with open(f"/proc/{pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+    def idle_cpu(self, pid, seconds=10):
+        before = self.cpu_ticks(pid)
+        time.sleep(seconds)
+        return (self.cpu_ticks(pid) - before) / TICK / seconds * 100
+
+    def memory(self):
+        """With SeaBIOS up and waiting, VGA and VNC on, and no viewer."""
+        self.cli("create", "idle", "--memory", f"{RAM_MIB}M")
+        self.cli("start", "idle")
+        peer = subprocess.Popen(self.qemu(), env=self.env)
+        time.sleep(25)  # both have shown that nothing boots, and wait
+        pid = self.engine_pid("idle")
+        self.row("memory beyond guest RAM", self.overhead_kib(pid) / 1024,
+                 self.overhead_kib(peer.pid) / 1024, "MiB")  # fmt: skip
+        self.cli("pause", "idle")
+        peer.send_signal(signal.SIGSTOP)
+        self.row("CPU of the paused engine", self.idle_cpu(pid), self.idle_cpu(peer.pid), "%")
+        peer.kill()
+        peer.wait()
+        self.cli("stop", "idle", "--force")
+
+    def first_frame(self):
+        """From exec of the interface until the list is on the terminal, 100 machines defined."""
+        for i in range(100):
+            self.cli("create", f"machine{i:03}", "--memory", "16M")
+        samples = []
+        for _ in range(self.runs):
+            start = time.monotonic()
+            pid, fd = pty.fork()
+            if pid == 0:
+                os.environ.update(self.env, LINES="24", COLUMNS="80")
+                os.execv(self.vmdesk, [self.vmdesk])
+            seen = b""
+            while b"machine000" not in seen and time.monotonic() - start < 10:
+                if select.select([fd], [], [], 1)[0]:
+                    seen += os.read(fd, 65536)
+            samples.append((time.monotonic() - start) * 1000)
+            if len(samples) == self.runs:
+                time.sleep(1)
+                self.row("CPU of the idle interface", self.idle_cpu(pid), 0, "%")
+            os.kill(pid, signal.SIGTERM)
+            os.close(fd)
+            os.waitpid(pid, 0)
+        self.row("first frame, 100 machines", statistics.median(samples), 0, "ms")
+
+    def report(self):
+        print(f"{'':36}{'vmdesk':>12}{'QEMU':>12}{'ratio':>9}")
+        for name, ours, peer, unit in self.rows:
+            other = f"{peer:8.2f} {unit:3}" if peer else "-"
+            ratio = f"{ours / peer:9.3f}" if peer else f"{'-':>9}"
+            print(f"{name:36}{ours:8.2f} {unit:3}{other:>12}{ratio}")
+
+    def close(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build")
+    parser.add_argument("--runs", type=int, default=20)
+    options = parser.parse_args()
+    if shutil.which("qemu-system-x86_64") is None:
+        sys.exit("the peer is missing: apt-get install qemu-system-x86")
+    bench = Bench(os.path.abspath(options.build), options.runs)
+    try:
+        bench.start_time()
+        bench.memory()
+        bench.first_frame()
+        bench.report()
+    finally:
+        bench.close()
+
+
+if __name__ == "__main__":
+    main()
