@@ -32,7 +32,7 @@ struct accel_ops {
     /* The machine pauses or goes on: guest-visible time stops with it. vCPUs stand still. */
     void (*set_running)(struct accel *accel, bool running);
     struct vcpu *(*vcpu_new)(struct accel *accel, unsigned index, GError **err);
-    void (*free)(struct accel *accel); /* vCPUs are gone */
+    void (*free)(struct accel *accel);
 };
 
 struct accel {
@@ -78,18 +78,23 @@ struct vcpu {
     const struct vcpu_ops *ops;
     struct accel *accel;
     unsigned index;
-    uint64_t exits[VCPU_EXIT_KINDS]; /* written by its thread, read relaxed by any */
+    /* Written by its thread, read relaxed by any: */
+    uint64_t exits[VCPU_EXIT_KINDS];
+    gint64 first_exit_us; /* monotonic time; 0: none yet */
 };
 
 static inline void vcpu_count_exit(struct vcpu *vcpu, enum vcpu_exit_kind kind)
 {
+    if (vcpu->first_exit_us == 0)
+        __atomic_store_n(&vcpu->first_exit_us, g_get_monotonic_time(), __ATOMIC_RELAXED);
     __atomic_fetch_add(&vcpu->exits[kind], 1, __ATOMIC_RELAXED);
 }
 
 /* Opens the accelerator that the configuration asks for and announces the board's memory to it.
  * The message of a failure says which device, group or setting to look at. */
 struct accel *accel_new(enum config_accel kind, struct board *board, unsigned cpus, GError **err);
-void accel_free(struct accel *accel); /* NULL is fine */
+/* vCPUs and board are gone. NULL is fine. */
+void accel_free(struct accel *accel);
 
 /* Accesses that a vCPU makes; they take the board's lock. */
 uint32_t accel_pio_read(struct board *board, uint16_t port, unsigned size);

@@ -205,7 +205,6 @@ static void free_accel(struct accel *accel)
 {
     struct kvm_accel *kvm = kvm_of_accel(accel);
 
-    memory_map_set_listener(accel->board->memory, NULL, NULL);
     if (kvm->vm_fd >= 0)
         close(kvm->vm_fd);
     if (kvm->device_fd >= 0)
