@@ -28,13 +28,23 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_memory.c \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
+	engine/cpu/vcpu_set.c engine/cpu/vcpu_set.h \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \
+	engine/dev/acpi_pm.c engine/dev/acpi_pm.h \
+	engine/dev/ahci.c engine/dev/ahci.h \
+	engine/dev/ahci_command.c \
+	engine/dev/ahci_internal.h \
+	engine/dev/ata_disk.c \
+	engine/dev/atapi.c \
 	engine/dev/debug_exit.c engine/dev/debug_exit.h \
 	engine/dev/debugcon.c engine/dev/debugcon.h \
 	engine/dev/edid.c engine/dev/edid.h \
 	engine/dev/flash.c engine/dev/flash.h \
 	engine/dev/fw_cfg.c engine/dev/fw_cfg.h \
 	engine/dev/i8042.c engine/dev/i8042.h \
+	engine/dev/ich9_lpc.c engine/dev/ich9_lpc.h \
+	engine/dev/ich9_smbus.c engine/dev/ich9_smbus.h \
+	engine/dev/mch.c engine/dev/mch.h \
 	engine/dev/port92.c engine/dev/port92.h \
 	engine/dev/ps2_keyboard.c engine/dev/ps2_keyboard.h \
 	engine/dev/ps2_mouse.c engine/dev/ps2_mouse.h \
@@ -61,14 +71,23 @@ engine_libengine_a_SOURCES = \
 	engine/machine/dsdt_aml.h \
 	engine/machine/firmware.c engine/machine/firmware.h \
 	engine/machine/firmware_tables.c engine/machine/firmware_tables.h \
+	engine/machine/machine.c engine/machine/machine.h \
+	engine/machine/machine_internal.h \
+	engine/machine/machine_media.c \
+	engine/machine/machine_stats.c \
 	engine/machine/multiboot.c \
 	engine/machine/option_rom.h \
+	engine/machine/q35.c engine/machine/q35.h \
+	engine/machine/ram.c engine/machine/ram.h \
 	engine/machine/read_file.c engine/machine/read_file.h \
 	engine/machine/smbios.c engine/machine/smbios.h
 EXTRA_DIST += engine/machine/dsdt.asl engine/machine/make-blobs engine/machine/option_rom.S
-engine_libengine_a_SOURCES += \
-	engine/dev/ahci.c engine/dev/ahci.h \
-	engine/dev/ahci_command.c \
-	engine/dev/ahci_internal.h \
-	engine/dev/ata_disk.c \
-	engine/dev/atapi.c
+
+pkglibexec_PROGRAMS += vmdesk-engine
+vmdesk_engine_SOURCES = engine/main.c
+vmdesk_engine_LDADD = \
+	engine/libengine.a \
+	display/libdisplay.a \
+	disks/libdisks.a \
+	core/libcore.a \
+	$(VNC_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS)

@@ -21,7 +21,7 @@ struct serial_backend;
 
 /* The names are QMP's RunState where it has one: machine_state_name(). */
 enum machine_state {
-    MACHINE_PRELAUNCH,      /* built, never run */
+    MACHINE_PRELAUNCH, /* built, never run */
     MACHINE_RUNNING,
     MACHINE_PAUSED,
     MACHINE_SHUTDOWN,       /* the guest powered off, or the user forced it: the engine ends */
@@ -40,10 +40,11 @@ struct machine_observer {
 };
 
 struct machine_options {
-    const struct machine_config *config; /* copied as needed */
+    const struct machine_config *config; /* outlives the machine, as folder does */
     const char *folder;                  /* of the machine: relative files, firmware variables */
     const char *runtime_folder;          /* mode 0700: sockets */
     GMainContext *context;
+    gint64 started_us; /* g_get_monotonic_time() at main(), for the statistics; or 0 */
     const struct machine_observer *observer;
     void *observer_opaque;
 };
@@ -67,7 +68,7 @@ const char *machine_detail(const struct machine *machine);
 const char *machine_accel_name(const struct machine *machine); /* "kvm" */
 
 struct display *machine_display(struct machine *machine);
-struct vnc_server *machine_vnc(struct machine *machine);       /* NULL: off */
+struct vnc_server *machine_vnc(struct machine *machine);        /* NULL: off */
 struct serial_backend *machine_serial(struct machine *machine); /* NULL: off */
 const struct input_sink *machine_input(struct machine *machine);
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of a machine share: life (machine.c), media, statistics. */
+#ifndef ENGINE_MACHINE_MACHINE_INTERNAL_H
+#define ENGINE_MACHINE_MACHINE_INTERNAL_H
+
+#include "engine/bus/board.h"
+#include "engine/cpu/accel.h"
+#include "engine/cpu/vcpu_set.h"
+#include "engine/machine/machine.h"
+#include "engine/machine/q35.h"
+#include "engine/machine/ram.h"
+
+struct message_source {
+    GSource source;
+    struct machine *machine;
+};
+
+struct machine {
+    enum machine_state state;
+    char *detail;
+    enum config_crash_action on_crash;
+    const struct machine_observer *observer;
+    void *observer_opaque;
+
+    struct board board;
+    struct accel *accel;
+    struct ram ram;
+    struct q35 q35;
+    struct vcpu_set *vcpus;
+    struct io_context *io;
+    struct display *display;
+    struct vnc_server *vnc;
+    struct serial_backend *serial;
+    gint64 started_us; /* monotonic time at which the engine's main() began; 0: not known */
+
+    GAsyncQueue *messages; /* struct message *, from any thread */
+    GSource *message_source;
+};
+
+#endif
