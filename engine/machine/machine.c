@@ -15,6 +15,7 @@
 #include "engine/machine/machine_internal.h"
 
 #define IO_THREADS 8
+#define DRAIN_TIMEOUT_MS 5000
 
 const char *machine_state_name(enum machine_state state)
 {
@@ -138,7 +139,8 @@ static void run_vcpus(struct machine *machine)
     vcpu_set_resume(machine->vcpus);
 }
 
-/* Nothing of the guest moves after this: no vCPU, no guest time, no disk request. */
+/* Nothing of the guest moves after this: no vCPU, no guest time, no disk request but those that the
+ * host's disk leaves hanging. */
 static void halt_vcpus(struct machine *machine)
 {
     vcpu_set_pause(machine->vcpus);
@@ -146,7 +148,8 @@ static void halt_vcpus(struct machine *machine)
     clock_stop(machine->board.clock);
     g_mutex_unlock(&machine->board.lock);
     machine->accel->ops->set_running(machine->accel, false);
-    ahci_drain(machine->q35.ahci);
+    if (!ahci_drain(machine->q35.ahci, DRAIN_TIMEOUT_MS))
+        log_warning("machine", "the host's disk does not answer: requests stay under way");
 }
 
 static void end(struct machine *machine, int code, const char *reason)
@@ -175,7 +178,7 @@ static void reset_machine(struct machine *machine, const char *by)
     log_info("machine", "reset by the %s", by);
     if (machine->observer != NULL)
         machine->observer->was_reset(machine->observer_opaque, by);
-    if (machine->state == MACHINE_PAUSED)
+    if (machine->state == MACHINE_PAUSED || machine->state == MACHINE_PRELAUNCH)
         return;
     run_vcpus(machine);
     if (machine->state != MACHINE_RUNNING)
@@ -349,6 +352,7 @@ struct machine *machine_new(const struct machine_options *options, GError **err)
 
     machine->state = MACHINE_PRELAUNCH;
     machine->detail = g_strdup("");
+    machine->cd_path = g_strdup(options->config->cdrom_file);
     machine->on_crash = options->config->on_crash;
     machine->started_us = options->started_us;
     machine->observer = options->observer;
@@ -382,6 +386,7 @@ void machine_free(struct machine *machine)
     g_source_destroy(machine->message_source);
     g_source_unref(machine->message_source);
     g_async_queue_unref(machine->messages);
+    g_free(machine->cd_path);
     g_free(machine->detail);
     g_free(machine);
 }

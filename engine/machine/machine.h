@@ -55,7 +55,7 @@ void machine_free(struct machine *machine); /* stops it first; NULL is fine */
 
 void machine_resume(struct machine *machine); /* from PRELAUNCH or PAUSED */
 bool machine_pause(struct machine *machine, GError **err);
-/* From any state but SHUTDOWN; a crashed machine runs again. */
+/* From any state but SHUTDOWN; a crashed machine runs again, a paused one stays paused. */
 bool machine_reset(struct machine *machine, GError **err);
 /* Presses the power button: the guest decides. */
 bool machine_power_button(struct machine *machine, GError **err);

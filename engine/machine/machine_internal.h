@@ -31,6 +31,7 @@ struct machine {
     struct display *display;
     struct vnc_server *vnc;
     struct serial_backend *serial;
+    char *cd_path;     /* of the disc that the host put in last; NULL: none */
     gint64 started_us; /* monotonic time at which the engine's main() began; 0: not known */
 
     GAsyncQueue *messages; /* struct message *, from any thread */

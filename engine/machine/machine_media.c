@@ -25,6 +25,8 @@ bool machine_change_cd(struct machine *machine, const char *path, bool force, GE
         image_close(image);
         return false;
     }
+    g_free(machine->cd_path);
+    machine->cd_path = g_strdup(path);
     return true;
 }
 
@@ -36,5 +38,6 @@ const char *machine_cd(struct machine *machine, bool *ret_drive, bool *ret_locke
         *ret_drive = drive;
     if (ret_locked != NULL)
         *ret_locked = drive && ahci_cd_locked(machine->q35.ahci, Q35_CD_PORT);
-    return drive ? ahci_cd_path(machine->q35.ahci, Q35_CD_PORT) : NULL;
+    /* The guest may have ejected it. */
+    return drive && ahci_cd_present(machine->q35.ahci, Q35_CD_PORT) ? machine->cd_path : NULL;
 }
