@@ -11,6 +11,7 @@ GUEST_TESTS = \
 	tests/guest/test_vnc_stall.sh
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh tests/guest/snow.S
 
+.PHONY: check-guest
 if HAVE_CHECK
 check_PROGRAMS += tests/guest/control_tool tests/guest/vnc_tool
 tests_guest_control_tool_SOURCES = tests/guest/control_tool.c
@@ -25,7 +26,6 @@ if HAVE_M32
 guest_test_needs += tests/guest/snow.img
 endif
 
-.PHONY: check-guest
 check-guest: $(guest_test_needs)
 	srcdir=$(srcdir) $(srcdir)/tests/guest/run.sh $(addprefix $(srcdir)/,$(GUEST_TESTS))
 endif

@@ -26,6 +26,8 @@ try cdrom.file "$work/none.iso" "$work/none.iso"
 try boot.kernel "$work/good.img" "$work/good.img"
 try display.vnc-password-file "$work/none" "$work/none"
 
+VMDESK_FIRMWARE_PATH=$work/none refuses "package seabios" "$VMDESK" start m
+
 # A runtime folder whose sockets would have too long a path.
 deep=$work/$(printf 'x%.0s' {1..120})
 mkdir -m 700 "$deep"

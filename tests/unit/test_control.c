@@ -744,6 +744,38 @@ START_TEST(test_bytes_one_by_one)
 }
 END_TEST
 
+START_TEST(test_out_of_descriptors)
+{
+    struct user *other = connect_user(), *user;
+    struct rlimit limit, low;
+    json_t *greeting;
+    int next = dup(other->fd), rounds = 0;
+    bool came = false;
+
+    /* The client's own socket is the last that fits. */
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    low = limit;
+    low.rlim_cur = next + 1;
+    setrlimit(RLIMIT_NOFILE, &low);
+    user = connect_raw();
+    ck_assert_ptr_null(take(user));
+    assert_took(ask(other, "{\"execute\":\"cont\"}"), "{\"return\":{}}");
+    setrlimit(RLIMIT_NOFILE, &limit);
+    /* Nobody has to call again, and meanwhile the server does not spin. */
+    for (; !came && rounds < 10; rounds++) {
+        g_main_context_iteration(context, TRUE);
+        came = server->connections->len == 2;
+    }
+    ck_assert(came);
+    greeting = take(user);
+    ck_assert_ptr_nonnull(greeting);
+    json_decref(greeting);
+    leave(user);
+    leave(other);
+}
+END_TEST
+
 START_TEST(test_bad_paths)
 {
     g_autofree char *missing = g_build_filename(folder, "no", "control.sock", NULL);
@@ -788,6 +820,7 @@ int main(void)
     tcase_add_test(tcase, test_client_that_never_reads);
     tcase_add_test(tcase, test_events_to_a_client_that_never_reads);
     tcase_add_test(tcase, test_bytes_one_by_one);
+    tcase_add_test(tcase, test_out_of_descriptors);
     tcase_add_test(tcase, test_bad_paths);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
