@@ -80,3 +80,17 @@ tests_unit_test_vga_SOURCES = tests/unit/test_vga.c \
 tests_unit_test_vga_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_vga_LDADD = $(vga_test_libs)
 endif
+
+# SATA
+ahci_test_libs = engine/libengine.a disks/libdisks.a core/libcore.a $(GLIB_LIBS)
+ahci_test_fakes = \
+	tests/fakes/ahci_driver.c tests/fakes/ahci_driver.h \
+	tests/fakes/fake_board.c tests/fakes/fake_board.h \
+	tests/fakes/memory_file.c tests/fakes/memory_file.h
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_ahci
+TESTS += tests/unit/test_ahci
+tests_unit_test_ahci_SOURCES = tests/unit/test_ahci.c $(ahci_test_fakes)
+tests_unit_test_ahci_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_ahci_LDADD = $(ahci_test_libs) $(CHECK_LIBS)
+endif

@@ -111,6 +111,7 @@ static void link_up(struct ahci_port *port)
 static void link_down(struct ahci_port *port, uint32_t ssts)
 {
     ahci_port_drop_commands(port);
+    port->halted = port->cmd & PORT_CMD_ST; /* 10.4.2: software clears it before */
     port->link_pending = false;
     port->soft_reset = false;
     port->ssts = ssts;
