@@ -208,7 +208,7 @@ static void write_ram(struct i8042 *c, unsigned index, uint8_t value)
         c->system_flag = value & MODE_SYSTEM;
 }
 
-/* The rows of the command table that take no byte at port 0x60. */
+/* Commands that are done at once, without a byte at port 0x60. */
 static void run_simple_command(struct i8042 *c, uint8_t command)
 {
     switch (command) {

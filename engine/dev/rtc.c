@@ -135,18 +135,20 @@ static void update_irq(struct rtc *rtc)
     irq_line_set(rtc->irq, rtc->flags & rtc->cmos[RTC_B] & REG_C_FLAGS);
 }
 
-/* Arms the timers that an enabled interrupt needs: an idle clock costs nothing. */
+/* Arms the timers of the interrupts that are enabled and not pending: an idle clock, or one whose
+ * guest has lost interest, costs nothing. */
 static void rearm(struct rtc *rtc)
 {
+    uint8_t wanted = rtc->cmos[RTC_B] & ~rtc->flags;
     unsigned period = period_ticks(rtc);
     int64_t now = rtc_now(rtc);
 
-    if ((rtc->cmos[RTC_B] & REG_B_PIE) && period != 0)
+    if ((wanted & REG_B_PIE) && period != 0)
         vm_timer_set(&rtc->periodic_timer, tick_start((rtc->settled_period + 1) * period));
     else
         vm_timer_cancel(&rtc->periodic_timer);
 
-    if ((rtc->cmos[RTC_B] & (REG_B_AIE | REG_B_UIE)) && is_running(rtc)) {
+    if ((wanted & (REG_B_AIE | REG_B_UIE)) && is_running(rtc)) {
         int64_t wait = (second_of(now) + 1) * G_USEC_PER_SEC - now;
 
         vm_timer_set(&rtc->second_timer, clock_now(rtc->board->clock) + wait * 1000);
@@ -204,6 +206,7 @@ static uint8_t read_c(struct rtc *rtc)
     if (value & rtc->cmos[RTC_B])
         value |= REG_C_IRQF;
     rtc->flags = 0;
+    rearm(rtc);
     update_irq(rtc);
     return value;
 }

@@ -253,7 +253,7 @@ START_TEST(periodic_interrupt)
 }
 END_TEST
 
-START_TEST(idle_arms_no_timer)
+START_TEST(reset_disables_interrupts)
 {
     unsigned rises;
 
@@ -322,7 +322,7 @@ int main(void)
     tcase_add_test(tc, flags_without_interrupts);
     tcase_add_test(tc, alarm_interrupt);
     tcase_add_test(tc, periodic_interrupt);
-    tcase_add_test(tc, idle_arms_no_timer);
+    tcase_add_test(tc, reset_disables_interrupts);
     tcase_add_test(tc, memory);
     tcase_add_test(tc, local_time);
     suite_add_tcase(suite, tc);
