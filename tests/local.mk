@@ -93,4 +93,9 @@ TESTS += tests/unit/test_ahci
 tests_unit_test_ahci_SOURCES = tests/unit/test_ahci.c $(ahci_test_fakes)
 tests_unit_test_ahci_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_ahci_LDADD = $(ahci_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_atapi
+TESTS += tests/unit/test_atapi
+tests_unit_test_atapi_SOURCES = tests/unit/test_atapi.c $(ahci_test_fakes)
+tests_unit_test_atapi_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_atapi_LDADD = $(ahci_test_libs) $(CHECK_LIBS)
 endif
