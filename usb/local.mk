@@ -1,3 +1,3 @@
 noinst_LIBRARIES += usb/libvmusb.a
-usb_libvmusb_a_SOURCES =
+usb_libvmusb_a_SOURCES = usb/host_list.c usb/host_list.h
 usb_libvmusb_a_CFLAGS = $(AM_CFLAGS) $(USB_CFLAGS)
