@@ -179,7 +179,12 @@ static int start_engine(const char *folder, GError **err)
     return done ? ends[0] : -1;
 }
 
-/* Reads what is there. True when the report is complete: a line, the end of file, or too much. */
+static bool is_error(const struct launch *launch)
+{
+    return g_str_has_prefix(launch->report->str, "ERROR ");
+}
+
+/* Reads what is there. True when the report is complete. */
 static bool read_report(struct launch *launch)
 {
     char buffer[1024];
@@ -188,27 +193,26 @@ static bool read_report(struct launch *launch)
     if (size < 0)
         return errno != EAGAIN && errno != EINTR;
     g_string_append_len(launch->report, buffer, size);
-    return size == 0 || memchr(buffer, '\n', size) != NULL || launch->report->len > LAUNCH_MAX_LINE;
+    return size == 0 || launch->report->len > LAUNCH_MAX_REPORT ||
+           (memchr(buffer, '\n', size) != NULL && !is_error(launch));
 }
 
 static bool judge_report(const struct launch *launch, GError **err)
 {
-    const char *text = launch->report->str;
-    const char *end = strchr(text, '\n');
     g_autofree char *name = g_path_get_basename(launch->folder);
-    g_autofree char *last = NULL;
+    g_autofree char *text = NULL;
 
-    if (end != NULL && strncmp(text, "READY\n", 6) == 0)
+    if (g_str_has_prefix(launch->report->str, "READY\n"))
         return true;
-    if (end != NULL && g_str_has_prefix(text, "ERROR ")) {
-        g_autofree char *reason = text_sanitize(text + 6, end - text - 6, false);
-        return vmdesk_fail(err, VMDESK_ERROR_INVALID, "%s", reason);
+    if (is_error(launch)) {
+        text = text_sanitize(launch->report->str + strlen("ERROR "), -1, true);
+        return vmdesk_fail(err, VMDESK_ERROR_INVALID, "%s", g_strchomp(text));
     }
-    last = launch_last_log_line(launch->folder);
+    text = launch_last_log_line(launch->folder);
     return vmdesk_fail(err, VMDESK_ERROR_GONE,
                        "The engine of %s ended before the machine was ready; the last line of its "
                        "log (\"vmdesk log %s\"): %s",
-                       name, name, last != NULL ? last : "(empty)");
+                       name, name, text != NULL ? text : "(empty)");
 }
 
 static void stop_watching(struct launch *launch)

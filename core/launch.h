@@ -9,12 +9,13 @@
  * It runs in a session of its own, in "/", as nobody's child but init's, with stdin from /dev/null,
  * stdout and stderr appended to the machine's engine.log, default signal dispositions, no blocked
  * signals, the caller's environment, and no other descriptor than N, the write end of a pipe. On N
- * it writes one line and closes it:
+ * it writes one of these and closes it:
  *
  *   READY\n        the control socket takes connections; the guest is running or paused as told
- *   ERROR text\n   it cannot run the machine: text is the whole sentence for the user; it exits
+ *   ERROR text\n   it cannot run the machine: text, up to the end of file, is what the user is
+ * told; it has freed the machine's lock and exits
  *
- * End of file without a line means that it died. The engine takes the machine's lock itself
+ * End of file without either means that it died. The engine takes the machine's lock itself
  * (machine_lock_acquire()) before it touches anything else in the folder.
  */
 #ifndef CORE_LAUNCH_H
@@ -24,7 +25,7 @@
 #include <stdbool.h>
 
 #define LAUNCH_MAX_LOG (4 * 1024 * 1024) /* a longer engine.log becomes engine.log.1 first */
-#define LAUNCH_MAX_LINE 8192             /* of what the engine reports */
+#define LAUNCH_MAX_REPORT 8192           /* bytes of what the engine reports */
 
 /* error NULL: the engine is ready. Called once, never from inside launch_start(). error belongs
  * to the caller of the callback. */

@@ -201,9 +201,10 @@ int main(int argc, char **argv)
         if (machine_get_state(engine.machine) != MACHINE_SHUTDOWN)
             g_main_loop_run(engine.loop);
     } else {
-        report(&ready_fd, error);
         engine.exit_code = 1;
     }
     finish(&engine);
+    if (error != NULL)
+        report(&ready_fd, error); /* the lock is free: the user may try again at once */
     return engine.exit_code;
 }

@@ -96,6 +96,7 @@ static const struct {
     {"echo 'ERROR /dev/kvm: no permission. Join the group kvm' >&3; exit 1\n", VMDESK_ERROR_INVALID,
      "/dev/kvm: no permission. Join the group kvm"},
     {"printf 'ERROR \\033[2J\\n' >&3\n", VMDESK_ERROR_INVALID, "\357\277\275[2J"},
+    {"echo 'ERROR one' >&3; echo two >&3", VMDESK_ERROR_INVALID, "one\ntwo"},
     {"echo first >&2; echo cannot go on >&2; kill -9 $$\n", VMDESK_ERROR_GONE, "cannot go on"},
     {"exit 0\n", VMDESK_ERROR_GONE, "(empty)"},
     {"printf READY >&3\n", VMDESK_ERROR_GONE, "ended before"},
