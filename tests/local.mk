@@ -1,5 +1,6 @@
 # tests/unit: Check programs; tests/fuzz: fuzzers; tests/guest: whole guests; tests/golden: screens
 include $(top_srcdir)/tests/control.mk
+include $(top_srcdir)/tests/core.mk
 include $(top_srcdir)/tests/boot.mk
 include $(top_srcdir)/tests/display.mk
 include $(top_srcdir)/tests/guest/local.mk
@@ -27,45 +28,6 @@ tests_unit_test_image_SOURCES = \
 	tests/unit/test_image.c
 tests_unit_test_image_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_image_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
-endif
-
-# core: definitions, paths, the store, starting engines, finding discs
-check_PROGRAMS += tests/fuzz/fuzz_config
-TESTS += tests/fuzz/fuzz_config
-EXTRA_DIST += tests/fuzz/corpus/config
-tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/driver.c
-tests_fuzz_fuzz_config_LDADD = core/libcore.a $(GLIB_LIBS)
-if HAVE_CHECK
-core_test_libs = core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
-check_PROGRAMS += tests/unit/test_config
-TESTS += tests/unit/test_config
-tests_unit_test_config_SOURCES = tests/unit/test_config.c
-tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_config_LDADD = $(core_test_libs)
-check_PROGRAMS += tests/unit/test_paths
-TESTS += tests/unit/test_paths
-tests_unit_test_paths_SOURCES = tests/unit/test_paths.c \
-	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
-tests_unit_test_paths_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_paths_LDADD = $(core_test_libs)
-check_PROGRAMS += tests/unit/test_store
-TESTS += tests/unit/test_store
-tests_unit_test_store_SOURCES = tests/unit/test_store.c \
-	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
-tests_unit_test_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_store_LDADD = $(core_test_libs)
-check_PROGRAMS += tests/unit/test_launch
-TESTS += tests/unit/test_launch
-tests_unit_test_launch_SOURCES = tests/unit/test_launch.c \
-	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
-tests_unit_test_launch_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_launch_LDADD = $(core_test_libs)
-check_PROGRAMS += tests/unit/test_discs
-TESTS += tests/unit/test_discs
-tests_unit_test_discs_SOURCES = tests/unit/test_discs.c \
-	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
-tests_unit_test_discs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_discs_LDADD = $(core_test_libs)
 endif
 include $(top_srcdir)/tests/guest/payload/local.mk
 
