@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "display/display_private.h"
 
+#include <signal.h>
+
 /* While things change the source is asked at the full rate; each refresh that finds nothing new
  * makes the next one later by half, each that finds something halves the wait. */
 #define INTERVAL_MIN_US (G_USEC_PER_SEC / DISPLAY_REFRESH_HZ)
@@ -147,7 +149,12 @@ GMainContext *display_context(struct display *d)
 static gpointer display_thread(gpointer data)
 {
     struct display *d = data;
+    sigset_t set;
 
+    /* libvncserver writes to viewers that may have left, by write(2). */
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     g_main_context_push_thread_default(d->context);
     g_main_loop_run(d->loop);
     g_main_context_pop_thread_default(d->context);

@@ -26,7 +26,8 @@ struct vnc_options {
 struct vnc_server;
 
 /* Any thread but the display's. Fails when the address is taken, the path too long, the layout
- * unknown; the message says what to do. sink is copied; what it points to must outlive the server. */
+ * unknown; the message says what to do. sink is copied; what it points to must outlive the server.
+ */
 struct vnc_server *vnc_server_new(struct display *display, const struct vnc_options *options,
                                   const struct input_sink *sink, GError **err);
 void vnc_server_free(struct vnc_server *server); /* NULL is fine */

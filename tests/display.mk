@@ -3,18 +3,27 @@ if HAVE_CHECK
 DISPLAY_TESTS = \
 	tests/unit/test_damage \
 	tests/unit/test_display \
-	tests/unit/test_surface
+	tests/unit/test_keymap \
+	tests/unit/test_surface \
+	tests/unit/test_vnc
 check_PROGRAMS += $(DISPLAY_TESTS)
 TESTS += $(DISPLAY_TESTS)
-DISPLAY_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(PNG_CFLAGS)
-DISPLAY_TEST_LIBS = display/libdisplay.a core/libcore.a $(PNG_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
+DISPLAY_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(PNG_CFLAGS) $(VNCCLIENT_CFLAGS)
+DISPLAY_TEST_LIBS = display/libdisplay.a core/libcore.a $(VNC_LIBS) $(PNG_LIBS) $(GLIB_LIBS) \
+	$(CHECK_LIBS)
 tests_unit_test_damage_SOURCES = tests/unit/test_damage.c
 tests_unit_test_damage_CFLAGS = $(DISPLAY_TEST_CFLAGS)
 tests_unit_test_damage_LDADD = $(DISPLAY_TEST_LIBS)
 tests_unit_test_display_SOURCES = tests/unit/test_display.c tests/fakes/screen.c tests/fakes/screen.h
 tests_unit_test_display_CFLAGS = $(DISPLAY_TEST_CFLAGS)
 tests_unit_test_display_LDADD = $(DISPLAY_TEST_LIBS)
+tests_unit_test_keymap_SOURCES = tests/unit/test_keymap.c
+tests_unit_test_keymap_CFLAGS = $(DISPLAY_TEST_CFLAGS)
+tests_unit_test_keymap_LDADD = $(DISPLAY_TEST_LIBS)
 tests_unit_test_surface_SOURCES = tests/unit/test_surface.c
 tests_unit_test_surface_CFLAGS = $(DISPLAY_TEST_CFLAGS)
 tests_unit_test_surface_LDADD = $(DISPLAY_TEST_LIBS)
+tests_unit_test_vnc_SOURCES = tests/unit/test_vnc.c tests/fakes/screen.c tests/fakes/screen.h
+tests_unit_test_vnc_CFLAGS = $(DISPLAY_TEST_CFLAGS)
+tests_unit_test_vnc_LDADD = $(DISPLAY_TEST_LIBS) $(VNCCLIENT_LIBS)
 endif
