@@ -6,6 +6,9 @@ include $(top_srcdir)/tests/display.mk
 include $(top_srcdir)/tests/guest/local.mk
 include $(top_srcdir)/tests/legacy.mk
 EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h
+dist_check_SCRIPTS += tests/house/walls.sh
+TESTS += tests/house/walls.sh
+EXTRA_DIST += tests/bench/start_and_memory.py
 
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_bus
@@ -13,6 +16,11 @@ TESTS += tests/unit/test_bus
 tests_unit_test_bus_SOURCES = tests/unit/test_bus.c
 tests_unit_test_bus_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_bus_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_kvm
+TESTS += tests/unit/test_kvm
+tests_unit_test_kvm_SOURCES = tests/unit/test_kvm.c
+tests_unit_test_kvm_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_kvm_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 endif
 
 # disks
