@@ -82,3 +82,12 @@ engine_libengine_a_SOURCES = \
 	engine/machine/read_file.c engine/machine/read_file.h \
 	engine/machine/smbios.c engine/machine/smbios.h
 EXTRA_DIST += engine/machine/dsdt.asl engine/machine/make-blobs engine/machine/option_rom.S
+
+pkglibexec_PROGRAMS += vmdesk-engine
+vmdesk_engine_SOURCES = engine/main.c
+vmdesk_engine_LDADD = \
+	engine/libengine.a \
+	display/libdisplay.a \
+	disks/libdisks.a \
+	core/libcore.a \
+	$(VNC_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS)
