@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #define EDID_SIZE 128
-#define EDID_MIN_WIDTH 320
-#define EDID_MIN_HEIGHT 200
+#define EDID_MIN_WIDTH 640
+#define EDID_MIN_HEIGHT 480
 #define EDID_MAX_WIDTH 2560
 #define EDID_MAX_HEIGHT 1600
 
