@@ -87,3 +87,11 @@ tests_unit_test_atapi_SOURCES = tests/unit/test_atapi.c $(ahci_test_fakes)
 tests_unit_test_atapi_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_atapi_LDADD = $(ahci_test_libs) $(CHECK_LIBS)
 endif
+# A guest may race with the DMA that it has asked for; ThreadSanitizer would report it.
+check_PROGRAMS += tests/fuzz/fuzz_ahci
+if !TSAN
+TESTS += tests/fuzz/fuzz_ahci
+endif
+EXTRA_DIST += tests/fuzz/corpus/ahci
+tests_fuzz_fuzz_ahci_SOURCES = tests/fuzz/fuzz_ahci.c tests/fuzz/driver.c $(ahci_test_fakes)
+tests_fuzz_fuzz_ahci_LDADD = $(ahci_test_libs)

@@ -19,9 +19,15 @@ static void on_msi(void *opaque, uint64_t address, uint32_t data)
     ((struct ahci_driver *)opaque)->msis++;
 }
 
-static void config_write(struct ahci_driver *d, unsigned offset, uint32_t value, unsigned size)
+void driver_enable(struct ahci_driver *d)
 {
-    pci_bus_config_write(d->fake.board.pci, 0, DRIVER_DEVFN, offset, value, size);
+    struct pci_bus *pci = d->fake.board.pci;
+
+    g_mutex_lock(&d->fake.board.lock);
+    pci_bus_config_write(pci, 0, DRIVER_DEVFN, PCI_BAR0 + 4 * 5, DRIVER_ABAR, 4);
+    pci_bus_config_write(pci, 0, DRIVER_DEVFN, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER,
+                         2);
+    g_mutex_unlock(&d->fake.board.lock);
 }
 
 void driver_init(struct ahci_driver *d)
@@ -32,10 +38,7 @@ void driver_init(struct ahci_driver *d)
     d->fake.board.send_msi_opaque = d;
     pci_bus_set_router(d->fake.board.pci, on_intx, d);
     d->ahci = ahci_new(&d->fake.board, DRIVER_DEVFN);
-    g_mutex_lock(&d->fake.board.lock);
-    config_write(d, PCI_BAR0 + 4 * 5, DRIVER_ABAR, 4);
-    config_write(d, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
-    g_mutex_unlock(&d->fake.board.lock);
+    driver_enable(d);
 }
 
 void driver_finish(struct ahci_driver *d)

@@ -62,6 +62,8 @@ struct driver_command {
 };
 
 void driver_init(struct ahci_driver *d);
+/* Places the registers and allows DMA, as init does: again after a reset of the board. */
+void driver_enable(struct ahci_driver *d);
 void driver_finish(struct ahci_driver *d);
 /* Attaches a disk or disc in memory; the caller frees it after driver_finish(). */
 struct memory_file *driver_add_disk(struct ahci_driver *d, unsigned port, uint64_t size,
