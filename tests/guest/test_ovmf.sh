@@ -1,0 +1,26 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# OVMF from its flash. Where KVM runs it whole, to its boot manager; where KVM interprets ring 0, to
+# the instruction that KVM lacks, which the machine must name.
+. "${srcdir:-.}/tests/guest/lib.sh"
+begin
+need_kvm
+need_file /usr/share/OVMF/OVMF_CODE_4M.fd ovmf
+need_file /usr/share/OVMF/OVMF_VARS_4M.fd ovmf
+need_file /usr/share/seabios/vgabios-stdvga.bin seabios
+
+make_machine uefi --set machine.firmware=ovmf
+start_machine uefi
+vars=$(machine_folder uefi)/ovmf-vars.fd
+[ "$(stat -c %s "$vars")" = 540672 ] || fail "no copy of the variables in the machine's folder"
+
+settled() {
+    status=$(control uefi query-status | sed -n 's/.*"status": "\([^"]*\)".*/\1/p')
+    [ "$status" = internal-error ] || "$VMDESK" screen uefi 2>/dev/null | grep -q "Boot Manager\|Shell>"
+}
+within 120 settled || fail "neither a boot manager nor a named state"
+if [ "$status" = internal-error ]; then
+    say "$(grep -m 1 'could not run' "$(machine_folder uefi)/engine.log")"
+    grep -q "could not run this instruction: [0-9a-f ]* at address 0x" \
+        "$(machine_folder uefi)/engine.log" || fail "the log does not name the instruction"
+fi
