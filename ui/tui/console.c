@@ -320,7 +320,7 @@ static void draw_serial(struct console *console, struct vm *vm, const struct rec
 {
     if (!vm->serial) {
         draw_message(console, rect,
-                     "The serial line has no socket: set serial.mode to socket in the settings.");
+                     "The serial line has no socket: set serial.port to socket in the settings.");
         return;
     }
     if (!console->serial || console->serial_connection != vm->connection) {

@@ -18,7 +18,13 @@
 #define WIDE 90
 #define SMALL_WIDTH 60
 #define SMALL_HEIGHT 16
-#define LIST_WIDTH 36 /* beside the tabs */
+#define LIST_WIDTH 38 /* beside the tabs */
+#define NAME_COLUMN 4
+#define NAME_MIN 8
+#define STATE_COLUMNS 9
+#define CPU_COLUMNS 6
+#define MEMORY_COLUMNS 5
+#define ROOMY 50 /* columns of a row with all of them */
 /* Rows of the machine list as keys; rows of tabs are below. */
 #define MACHINE_ROW (TUI_KEY_ROW + 0x80000u)
 
@@ -361,12 +367,12 @@ static struct layout lay_out(struct main_screen *main)
  * Drawing.
  */
 
-static void draw_header(struct main_screen *main)
+/* What the machines do, in a few words; returns where it ends. */
+static int draw_summary(struct main_screen *main, int x)
 {
-    struct tui *tui = main->screen.tui;
-    struct terminal *term = tui_term(tui);
-    struct model *model = tui_model(tui);
-    int running = 0, paused = 0, trouble = 0, width = term_width(term), x = 1;
+    struct terminal *term = tui_term(main->screen.tui);
+    struct model *model = tui_model(main->screen.tui);
+    int running = 0, paused = 0, trouble = 0, width = term_width(term);
 
     for (unsigned i = 0; i < model_count(model); i++) {
         struct vm *vm = model_at(model, i);
@@ -375,52 +381,96 @@ static void draw_header(struct main_screen *main)
         paused += vm->state == VM_PAUSED;
         trouble += vm_state_role(vm) == ROLE_ERROR || vm->state == VM_UNANSWERED;
     }
-    x += draw_text(term, x, 0, width - x, ROLE_TITLE, "vmdesk") + 2;
     x += draw_format(term, x, 0, width - x, running ? ROLE_GOOD : ROLE_DIM, "%d running", running) +
          2;
     if (paused)
         x += draw_format(term, x, 0, width - x, ROLE_WARNING, "%d paused", paused) + 2;
     if (trouble)
         x += draw_format(term, x, 0, width - x, ROLE_ERROR, "%d in trouble", trouble) + 2;
-    tui_hint(tui, width - 21, 0, 10, ':', "commands");
-    tui_hint(tui, width - 9, 0, 8, '?', "help");
+    return x;
 }
 
-static void draw_load(struct terminal *term, const struct vm *vm, int right, int y, enum role role)
+static void draw_header(struct main_screen *main, const struct layout *layout)
 {
-    g_autofree char *memory = vm->disk->config ? text_format_size(vm->disk->config->memory) : NULL;
+    struct tui *tui = main->screen.tui;
+    struct terminal *term = tui_term(tui);
+    struct vm *vm = selected_vm(main);
+    int width = term_width(term), x = 1;
 
-    if (memory)
-        draw_format(term, right - 6, y, 6, role, "%6s", memory);
-    if (vm->cpu >= 0 && vm->state == VM_RUNNING) {
-        draw_glyph(term, right - 13, y, role == ROLE_DIM ? ROLE_NOTICE : role, theme_bar(vm->cpu));
-        draw_format(term, right - 12, y, 5, role, "%4.0f%%", vm->cpu * 100);
+    x += draw_text(term, x, 0, width - x, ROLE_TITLE, "vmdesk") + 2;
+    if (layout->list.width || !vm) {
+        draw_summary(main, x);
+    } else {
+        x += draw_text(term, x, 0, width - x - 34, ROLE_STRONG, vm->name) + 2;
+        draw_glyph(term, x, 0, vm_state_role(vm), vm_state_glyph(vm));
+        draw_text(term, x + 2, 0, STATE_COLUMNS, vm_state_role(vm), vm_state_word(vm));
+    }
+    tui_hint(tui, width - 19, 0, 10, ':', "commands");
+    tui_hint(tui, width - 7, 0, 6, '?', "help");
+}
+
+static void draw_cpu(struct terminal *term, const struct vm *vm, int x, int y, enum role role)
+{
+    draw_glyph(term, x, y, role == ROLE_DIM ? ROLE_NOTICE : role, theme_bar(vm->cpu));
+    draw_format(term, x + 1, y, CPU_COLUMNS - 1, role, "%4.0f%%", vm->cpu * 100);
+}
+
+/* Columns of a row: pointer, glyph, name, state, load, memory, description. Where there is little
+ * room, the load takes the place of the state "running". */
+static int name_columns(struct main_screen *main, int width)
+{
+    int longest = NAME_MIN;
+
+    for (guint i = 0; i < main->shown->len; i++)
+        longest = MAX(longest, text_columns(((struct vm *)main->shown->pdata[i])->name));
+    return MIN(longest, width - NAME_COLUMN - 2 - STATE_COLUMNS - 1 - MEMORY_COLUMNS - 1);
+}
+
+static void draw_columns(struct main_screen *main, const struct vm *vm, const struct rect *line,
+                         int name, bool selected)
+{
+    struct terminal *term = tui_term(main->screen.tui);
+    enum role row = main->in_detail ? ROLE_MARKED : ROLE_SELECTED;
+    enum role quiet = selected ? row : ROLE_DIM;
+    bool busy = vm->cpu >= 0 && vm->state == VM_RUNNING, roomy = line->width >= ROOMY;
+    int x = line->x + NAME_COLUMN, end = line->x + line->width - 1;
+
+    draw_text(term, x, line->y, name, selected ? row : ROLE_STRONG, vm->name);
+    x += name + 2;
+    if (busy && !roomy)
+        draw_cpu(term, vm, x, line->y, quiet);
+    else
+        draw_text(term, x, line->y, STATE_COLUMNS, selected ? row : vm_state_role(vm),
+                  vm_state_word(vm));
+    x += STATE_COLUMNS + 1;
+    if (busy && roomy)
+        draw_cpu(term, vm, x, line->y, quiet);
+    x += roomy ? CPU_COLUMNS + 1 : 0;
+    if (vm->disk->config) {
+        g_autofree char *memory = text_format_size(vm->disk->config->memory);
+
+        draw_format(term, x, line->y, MIN(MEMORY_COLUMNS, end - x), quiet, "%5s", memory);
+        x += MEMORY_COLUMNS + 2;
+        if (roomy && vm->disk->config->description)
+            draw_text(term, x, line->y, end - x, quiet, vm->disk->config->description);
     }
 }
 
-static void draw_machine(struct main_screen *main, const struct layout *layout,
-                         const struct rect *area, int index)
+static void draw_machine(struct main_screen *main, const struct rect *area, int index, int name)
 {
     struct terminal *term = tui_term(main->screen.tui);
     struct vm *vm = main->shown->pdata[index];
     struct rect line = {area->x, area->y + index - main->list.first, area->width, 1};
     bool selected = index == main->list.selected;
-    enum role row = !selected ? ROLE_NORMAL : main->in_detail ? ROLE_MARKED : ROLE_SELECTED;
-    enum role state = selected ? row : vm_state_role(vm);
-    int right = line.x + line.width - 1;
-    bool load = line.width >= 34;
-    int word = load ? right - 23 : right - 9;
+    enum role row = main->in_detail ? ROLE_MARKED : ROLE_SELECTED;
 
     model_show(vm);
     if (selected) {
         draw_fill(term, &line, row);
         draw_glyph(term, line.x, line.y, row, GLYPH_POINTER);
     }
-    draw_glyph(term, line.x + 2, line.y, state, vm_state_glyph(vm));
-    draw_text(term, line.x + 4, line.y, word - line.x - 5, selected ? row : ROLE_STRONG, vm->name);
-    draw_text(term, word, line.y, 9, state, vm_state_word(vm));
-    if (load)
-        draw_load(term, vm, right, line.y, selected ? row : ROLE_DIM);
+    draw_glyph(term, line.x + 2, line.y, selected ? row : vm_state_role(vm), vm_state_glyph(vm));
+    draw_columns(main, vm, &line, name, selected);
     tui_hot(main->screen.tui, &line, MACHINE_ROW + (uint32_t)index);
 }
 
@@ -451,6 +501,7 @@ static void draw_list(struct main_screen *main, const struct layout *layout)
 {
     struct terminal *term = tui_term(main->screen.tui);
     struct rect area = layout->list;
+    int name;
 
     if (!layout->small) {
         draw_frame(term, &area, main->in_detail ? ROLE_FRAME : ROLE_FOCUS, "Machines");
@@ -463,24 +514,37 @@ static void draw_list(struct main_screen *main, const struct layout *layout)
     if (!main->shown->len)
         draw_no_machines(main, &area);
     list_show(&main->list, area.height);
+    name = name_columns(main, area.width);
     for (int i = main->list.first; i < list_last(&main->list); i++)
-        draw_machine(main, layout, &area, i);
+        draw_machine(main, &area, i, name);
+}
+
+/* Without room for all titles, the others are only numbers. */
+static bool tab_titles_fit(struct main_screen *main, int width)
+{
+    int needed = 0;
+
+    for (unsigned i = 0; i < TAB_COUNT; i++)
+        needed += text_columns(main->tabs[i]->ops->title) + 5;
+    return needed - 1 <= width;
 }
 
 static void draw_tabs(struct main_screen *main, const struct rect *line)
 {
     struct tui *tui = main->screen.tui;
     struct terminal *term = tui_term(tui);
+    bool titles = tab_titles_fit(main, line->width);
     int x = line->x, end = line->x + line->width;
 
     for (unsigned i = 0; i < TAB_COUNT; i++) {
-        g_autofree char *text = g_strdup_printf(" %u %s ", i + 1, main->tabs[i]->ops->title);
+        bool current = i == main->tab;
+        const char *title = titles || current ? main->tabs[i]->ops->title : "";
+        g_autofree char *text = g_strdup_printf(" %u%s%s ", i + 1, *title ? " " : "", title);
         struct rect rect = {x, line->y, MIN(text_columns(text), end - x), 1};
 
-        draw_text(term, x, line->y, end - x, i == main->tab ? ROLE_TAB : ROLE_DIM, text);
-        if (i != main->tab)
-            draw_text(term, x + 1, line->y, MIN(1, end - x - 1), ROLE_KEY,
-                      (char[]){(char)('1' + i), 0});
+        draw_text(term, x, line->y, rect.width, current ? ROLE_TAB : ROLE_DIM, text);
+        if (!current && rect.width > 1)
+            draw_text(term, x + 1, line->y, 1, ROLE_KEY, (char[]){(char)('1' + i), 0});
         if (!is_grabbed(main))
             tui_hot(tui, &rect, '1' + i);
         x += rect.width + 1;
@@ -507,14 +571,8 @@ static void draw_detail(struct main_screen *main, const struct layout *layout)
         draw_tabs(main, &(struct rect){area.x, area.y, area.width, 1});
         area.y++;
         area.height--;
-        if (main->tab != TAB_CONSOLE && !layout->small) {
+        if (main->tab != TAB_CONSOLE && !layout->small)
             area = (struct rect){area.x + 1, area.y + 1, area.width - 2, area.height - 1};
-            if (!layout->wide)
-                draw_format(term,
-                            layout->detail.x + layout->detail.width - 1 -
-                                MIN(text_columns(vm->name), 30),
-                            layout->detail.y, 30, ROLE_STRONG, "%s", vm->name);
-        }
     }
     if (area.height > 0 && area.width > 0)
         current_tab(main)->ops->draw(current_tab(main), vm, &area, main->in_detail);
@@ -582,7 +640,7 @@ static void main_draw(struct screen *screen)
     show_machines(main);
     layout = lay_out(main);
     if (layout.header >= 0)
-        draw_header(main);
+        draw_header(main, &layout);
     if (layout.list.width)
         draw_list(main, &layout);
     if (is_grabbed(main))

@@ -14,6 +14,7 @@
 #define THUMBNAIL_HEIGHT 12
 #define THUMBNAIL_MIN_ROOM (THUMBNAIL_WIDTH + 42)
 #define LABEL_COLUMNS 10
+#define BUSY_COLUMNS 14
 
 struct overview {
     struct tab tab;
@@ -115,8 +116,9 @@ static void draw_cpu(struct lines *lines, const struct vm *vm)
         return;
     }
     draw_text(term, lines->left.x, y, LABEL_COLUMNS, ROLE_DIM, "CPUs");
-    x += draw_format(term, x, y, lines->left.width - LABEL_COLUMNS, ROLE_NORMAL,
-                     "%u, %3.0f%% busy ", cpus, vm->cpu * 100);
+    draw_format(term, x, y, lines->left.width - LABEL_COLUMNS, ROLE_NORMAL, "%u, %.0f%% busy", cpus,
+                vm->cpu * 100);
+    x += BUSY_COLUMNS;
     for (unsigned i = 0; i < vm->cpu_count && x < lines->left.x + lines->left.width; i++)
         draw_glyph(term, x++, y, ROLE_NOTICE, theme_bar(vm->cpu_history[i]));
     add_blank(lines);
