@@ -206,7 +206,7 @@ static void list_actions(struct tui *tui, const char *title, bool explain)
         g_autofree char *label =
             explain ? g_strdup_printf("%-10s %s", key, info->help) : g_strdup(name_for(tui, info));
 
-        g_ptr_array_add(rows, picker_row_new((int)action, label, explain ? NULL : key,
+        g_ptr_array_add(rows, picker_row_new((int)action, label, explain ? info->name : key,
                                              explain ? NULL : tui_refuses(tui, action), 0));
     }
     picker_open(tui, &(struct picker){

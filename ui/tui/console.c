@@ -28,6 +28,7 @@ struct console {
     bool grabbed, prefix;
     int left, top; /* of the guest's text, where it is larger than the pane */
     unsigned seen_cursor_x, seen_cursor_y;
+    int seen_width, seen_height;
 
     /* Keys that wait for the engine to take the ones before them. */
     GArray *typed;    /* uint32_t */
@@ -201,18 +202,22 @@ static void console_scroll(struct tab *tab, int lines)
  * Drawing.
  */
 
-/* Brings a cursor that moved into view; keeps the view inside the screen. */
+/* Brings the cursor into view when it moved or the pane has another size; keeps the view inside the
+ * screen. */
 static void pan(struct console *console, const struct guest_screen *screen, const struct rect *rect)
 {
     int x = (int)screen->cursor_x, y = (int)screen->cursor_y;
-    bool moved = screen->cursor_shown && (screen->cursor_x != console->seen_cursor_x ||
-                                          screen->cursor_y != console->seen_cursor_y);
+    bool moved = screen->cursor_x != console->seen_cursor_x ||
+                 screen->cursor_y != console->seen_cursor_y || rect->width != console->seen_width ||
+                 rect->height != console->seen_height;
 
-    if (moved) {
+    if (screen->cursor_shown && moved) {
         console->left = CLAMP(console->left, x - rect->width + 1, x);
         console->top = CLAMP(console->top, y - rect->height + 1, y);
         console->seen_cursor_x = screen->cursor_x;
         console->seen_cursor_y = screen->cursor_y;
+        console->seen_width = rect->width;
+        console->seen_height = rect->height;
     }
     console->left = CLAMP(console->left, 0, MAX((int)screen->columns - rect->width, 0));
     console->top = CLAMP(console->top, 0, MAX((int)screen->rows - rect->height, 0));
@@ -305,7 +310,9 @@ static const struct guest_screen *draw_screen(struct console *console, struct vm
     feed_update(console->feed, vm, (unsigned)MAX(rect->width, 1),
                 (unsigned)MAX(rect->height, 1) * 2);
     screen = feed_screen(console->feed);
-    if (!screen)
+    if (feed_problem(console->feed))
+        draw_message(console, rect, feed_problem(console->feed));
+    else if (!screen)
         draw_message(console, rect, "Waiting for the screen.");
     else if (screen->mode == GUEST_SCREEN_TEXT)
         draw_guest_text(console, screen, rect);

@@ -23,6 +23,7 @@ struct feed {
 
     struct guest_screen screen;
     bool valid;
+    char *problem;
     bool resized; /* the next request asks for a screen, new or not */
     uint64_t request;
     gint64 asked; /* monotonic */
@@ -50,6 +51,7 @@ void feed_free(struct feed *feed)
         return;
     stop(feed);
     guest_screen_finish(&feed->screen);
+    g_clear_pointer(&feed->problem, g_free);
     g_free(feed->name);
     g_free(feed);
 }
@@ -89,10 +91,14 @@ static void ask_in(struct feed *feed, unsigned ms)
 static void take_screen(const json_t *result, const GError *error, void *opaque)
 {
     struct feed *feed = opaque;
+    g_autoptr(GError) bad = NULL;
     gint64 since_asked = (g_get_monotonic_time() - feed->asked) / 1000;
 
     feed->request = 0;
-    if (error || !guest_screen_take(&feed->screen, result, NULL)) {
+    g_clear_pointer(&feed->problem, g_free);
+    if (error || !guest_screen_take(&feed->screen, result, &bad)) {
+        feed->problem = g_strdup(error ? error->message : bad->message);
+        feed->changed(feed->opaque);
         ask_in(feed, RETRY_MS);
         return;
     }
@@ -126,6 +132,7 @@ static void follow(struct feed *feed, const struct vm *vm)
 {
     stop(feed);
     guest_screen_finish(&feed->screen);
+    g_clear_pointer(&feed->problem, g_free);
     g_free(feed->name);
     feed->valid = false;
     feed->name = vm ? g_strdup(vm->name) : NULL;
@@ -155,4 +162,9 @@ void feed_update(struct feed *feed, struct vm *vm, unsigned width, unsigned heig
 const struct guest_screen *feed_screen(const struct feed *feed)
 {
     return feed->valid ? &feed->screen : NULL;
+}
+
+const char *feed_problem(const struct feed *feed)
+{
+    return feed->problem;
 }

@@ -19,5 +19,7 @@ void feed_free(struct feed *feed); /* NULL is fine */
 /* Call in each frame: whose screen (NULL: nobody's), and how many pixels a picture may have. */
 void feed_update(struct feed *feed, struct vm *vm, unsigned width, unsigned height);
 const struct guest_screen *feed_screen(const struct feed *feed); /* NULL: nothing yet */
+/* Why there is no newer screen, a sentence; NULL: there is no reason. */
+const char *feed_problem(const struct feed *feed);
 
 #endif

@@ -190,7 +190,11 @@ static void draw_thumbnail(struct overview *overview, struct vm *vm, struct rect
     if (!screen)
         return;
     draw_frame(term, &frame, ROLE_FRAME, NULL);
-    picture_draw(term, screen, &inside);
+    if (screen->mode == GUEST_SCREEN_BLANK)
+        draw_text(term, inside.x + inside.width / 2 - 6, inside.y + inside.height / 2, 12, ROLE_DIM,
+                  "blank screen");
+    else
+        picture_draw(term, screen, &inside);
     tui_hot(overview->tab.tui, &frame, action_info(ACTION_CONSOLE)->key);
     rect->width -= frame.width + 2;
 }

@@ -163,7 +163,7 @@ static void draw_row(struct picker_screen *picker, const struct rect *area, int 
         x += 11;
     }
     x += draw_text(term, x, line.y, right - x, role, row->label) + 2;
-    if (note && x < right) {
+    if (note && (row->refusal ? x < right : text_columns(note) <= right - x)) {
         int columns = MIN(text_columns(note), right - x);
 
         draw_text(term, right - columns, line.y, columns,
