@@ -4,6 +4,7 @@ include $(top_srcdir)/tests/core.mk
 include $(top_srcdir)/tests/boot.mk
 include $(top_srcdir)/tests/display.mk
 include $(top_srcdir)/tests/guest/local.mk
+include $(top_srcdir)/tests/golden.mk
 include $(top_srcdir)/tests/legacy.mk
 EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h
 dist_check_SCRIPTS += tests/house/walls.sh
