@@ -27,3 +27,9 @@ tests_unit_test_vnc_SOURCES = tests/unit/test_vnc.c tests/fakes/screen.c tests/f
 tests_unit_test_vnc_CFLAGS = $(DISPLAY_TEST_CFLAGS)
 tests_unit_test_vnc_LDADD = $(DISPLAY_TEST_LIBS) $(VNCCLIENT_LIBS)
 endif
+
+check_PROGRAMS += tests/fuzz/fuzz_vnc
+TESTS += tests/fuzz/fuzz_vnc
+EXTRA_DIST += tests/fuzz/corpus/vnc
+tests_fuzz_fuzz_vnc_SOURCES = tests/fuzz/fuzz_vnc.c tests/fuzz/driver.c
+tests_fuzz_fuzz_vnc_LDADD = display/libdisplay.a core/libcore.a $(VNC_LIBS) $(GLIB_LIBS)
