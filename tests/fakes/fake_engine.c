@@ -234,6 +234,7 @@ int main(int argc, char **argv)
 
     if (argc != 3 || sscanf(argv[1], "--ready-fd=%d", &ready_fd) != 1)
         return EXIT_FAILURE;
+    signal(SIGPIPE, SIG_IGN);
     name = g_path_get_basename(folder);
     store_path = g_path_get_dirname(folder);
     store = store_new(store_path);
