@@ -10,3 +10,31 @@ TESTS += tests/test_protocol_doc.sh
 update-protocol: doc/protocol_reference
 	$(AM_V_GEN)sed -i '/^## Commands$$/,$$d' $(srcdir)/doc/protocol.md && \
 		doc/protocol_reference >>$(srcdir)/doc/protocol.md
+
+# The manual pages. A release holds them built, so that building it takes no scdoc.
+manual = doc/vmdesk.1 doc/vmdesk-engine.1 doc/machine.conf.5
+EXTRA_DIST += doc/vmdesk.1.scd doc/vmdesk-engine.1.scd doc/machine.conf.5.scd doc/update_manual.sh
+SUFFIXES = .scd
+.scd:
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SCDOC) <$< >$@.tmp && mv $@.tmp $@
+if BUILD_MANUAL
+dist_man_MANS += $(manual)
+endif
+if HAVE_SCDOC
+MAINTAINERCLEANFILES = $(manual)
+endif
+
+# Their reference parts are made from the tables.
+check_PROGRAMS += doc/manual_reference
+doc_manual_reference_SOURCES = doc/manual_reference.c
+doc_manual_reference_LDADD = $(UI_LIBS)
+dist_check_SCRIPTS += tests/test_manual.sh
+TESTS += tests/test_manual.sh
+
+.PHONY: update-manual
+update-manual: doc/manual_reference
+	$(AM_V_GEN)for page in 'vmdesk.1 verbs' 'machine.conf.5 keys'; do \
+		set -- $$page; \
+		sh $(srcdir)/doc/update_manual.sh $(srcdir)/doc/$$1.scd $$2 >$$1.tmp && \
+			mv $$1.tmp $(srcdir)/doc/$$1.scd || exit 1; \
+	done

@@ -22,11 +22,19 @@ ui_libui_a_SOURCES = \
 	ui/verb_screen.c \
 	ui/verb_show.c \
 	ui/verb_table.c \
+	ui/verb_tui.c \
 	ui/verb_type.c \
 	ui/verb_usb.c \
 	ui/verbs.c ui/verbs.h
 
 bin_PROGRAMS += vmdesk
 vmdesk_SOURCES = ui/main.c
-vmdesk_LDADD = ui/libui.a ui/tui/libtui.a usb/libvmusb.a core/libcore.a \
+UI_LIBS = ui/libui.a ui/tui/libtui.a usb/libvmusb.a core/libcore.a \
 	$(TUI_LIBS) $(USB_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS) -lm
+vmdesk_LDADD = $(UI_LIBS)
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+nodist_bashcompletion_DATA = ui/completion/vmdesk
+CLEANFILES += ui/completion/vmdesk
+ui/completion/vmdesk: vmdesk$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && ./vmdesk$(EXEEXT) completion >$@.tmp && mv $@.tmp $@

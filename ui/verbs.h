@@ -93,7 +93,7 @@ const struct verb *verbs_bare(void);
 int verbs_run(int argc, char **argv);
 
 /* The handlers, by file. */
-bool verb_tui(const struct verb_call *call, GError **err); /* main.c */
+bool verb_tui(const struct verb_call *call, GError **err); /* verb_tui.c */
 
 bool verb_create(const struct verb_call *call, GError **err); /* verb_create.c */
 
