@@ -46,6 +46,6 @@ bool verb_usb(const struct verb_call *call, GError **err)
     for (unsigned i = 0; i < devices->len; i++)
         print_device(devices->pdata[i]);
     if (devices->len == 0)
-        fputs("This computer has USB, but no device is on it.\n", stderr);
+        fputs("No USB device is here: not even a host controller, as in a container.\n", stderr);
     return true;
 }

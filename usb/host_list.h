@@ -19,9 +19,9 @@ struct usb_host_device {
 };
 void usb_host_device_free(struct usb_host_device *device); /* NULL is fine */
 
-/* Every device, sorted by port: struct usb_host_device *, freed with the array. NULL and *err: the
- * host has no USB (VMDESK_ERROR_MISSING), or it cannot be listed. Any thread; may wait for a
- * device. */
+/* Every device, root hubs included, sorted by port: struct usb_host_device *, freed with the array.
+ * NULL and *err: the host has no USB (VMDESK_ERROR_MISSING), or it cannot be listed. Any thread;
+ * may wait for a device. */
 GPtrArray *usb_host_list(GError **err);
 
 #endif
