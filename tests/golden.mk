@@ -12,3 +12,17 @@ golden_tests = \
 TESTS += $(golden_tests)
 dist_check_SCRIPTS += $(golden_tests)
 EXTRA_DIST += tests/golden/lib.sh tests/golden/expected
+
+if HAVE_CHECK
+tui_test_libs = ui/tui/libtui.a core/libcore.a $(TUI_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_tui_parts
+TESTS += tests/unit/test_tui_parts
+tests_unit_test_tui_parts_SOURCES = tests/unit/test_tui_parts.c
+tests_unit_test_tui_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_tui_parts_LDADD = $(tui_test_libs)
+check_PROGRAMS += tests/unit/test_tui_guest_screen
+TESTS += tests/unit/test_tui_guest_screen
+tests_unit_test_tui_guest_screen_SOURCES = tests/unit/test_tui_guest_screen.c
+tests_unit_test_tui_guest_screen_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_tui_guest_screen_LDADD = $(tui_test_libs)
+endif
