@@ -55,7 +55,7 @@ enum {
     PORT_CI = 0x38,
 };
 
-#define PORT_IS_WRITE_CLEAR 0xfd0000afu /* all but UFS, PCS and PRCS, which follow PxSERR */
+#define PORT_IS_WRITE_CLEAR 0xfd8000afu /* all but UFS, PCS and PRCS, which follow PxSERR */
 #define PORT_IE_MASK 0xfdc000ffu
 #define PORT_CMD_WRITABLE (PORT_CMD_ST | PORT_CMD_FRE | PORT_CMD_ATAPI | PORT_CMD_DLAE)
 #define PORT_SERR_N (1u << 16) /* PhyRdy change */
@@ -405,7 +405,7 @@ bool ahci_drain(struct ahci *ahci, unsigned timeout_ms)
     return drained;
 }
 
-void ahci_attach(struct ahci *ahci, unsigned port, struct ata_device *device)
+static void attach(struct ahci *ahci, unsigned port, struct ata_device *device)
 {
     g_return_if_fail(port < AHCI_PORTS && ahci->ports[port].device == NULL);
     ahci->ports[port].device = device;
@@ -414,12 +414,12 @@ void ahci_attach(struct ahci *ahci, unsigned port, struct ata_device *device)
 
 void ahci_attach_disk(struct ahci *ahci, unsigned port, struct image *image, const char *serial)
 {
-    ahci_attach(ahci, port, ata_disk_new(image, serial));
+    attach(ahci, port, ata_disk_new(image, serial));
 }
 
 void ahci_attach_cd(struct ahci *ahci, unsigned port, struct image *image)
 {
-    ahci_attach(ahci, port, atapi_new(image));
+    attach(ahci, port, atapi_new(image));
 }
 
 static struct ata_device *cd_at(struct ahci *ahci, unsigned port)

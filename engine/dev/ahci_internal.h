@@ -167,7 +167,6 @@ struct ahci {
 void ahci_update_irq(struct ahci *ahci);
 /* To be called when a dropped command is through. */
 void ahci_port_drained(struct ahci_port *port);
-void ahci_attach(struct ahci *ahci, unsigned port, struct ata_device *device);
 
 /* ahci_command.c: for the ports */
 void ahci_port_run(struct ahci_port *port);
