@@ -28,6 +28,13 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_memory.c \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
+	engine/cpu/soft/access.h \
+	engine/cpu/soft/cpu.h \
+	engine/cpu/soft/flags.h \
+	engine/cpu/soft/fpu.h \
+	engine/cpu/soft/insn.h \
+	engine/cpu/soft/tlb.h \
+	engine/cpu/soft/x86.h \
 	engine/cpu/vcpu_set.c engine/cpu/vcpu_set.h \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \
 	engine/dev/acpi_pm.c engine/dev/acpi_pm.h \

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state of one software vCPU, and what its parts call of each other.
+ * Intel SDM volumes 1 to 3; chapters are named where something follows them closely.
+ *
+ * Thread: the vCPU's own, but for soft_cpu_request() and the fields marked atomic.
+ *
+ * Exceptions leave an operation by soft_raise(), which does not return: it unwinds to the dispatch
+ * loop (siglongjmp-like), which delivers the exception with the RIP of the current instruction. An
+ * operation therefore changes no guest state before its last access that can fault, and holds
+ * nothing that needs freeing.
+ */
+#ifndef ENGINE_CPU_SOFT_CPU_H
+#define ENGINE_CPU_SOFT_CPU_H
+
+#include <glib.h>
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/cpu/soft/fpu.h"
+#include "engine/cpu/soft/tlb.h"
+#include "engine/cpu/soft/x86.h"
+#include "engine/cpu/x86_state.h"
+
+struct soft_accel;
+struct soft_block;
+struct soft_blocks;
+struct soft_insn;
+struct soft_lapic;
+
+/* Two more slots behind the sixteen registers make effective addresses free of branches. */
+#define SOFT_REG_ZERO 16  /* always 0: "no base", "no index" */
+#define SOFT_REG_BLOCK 17 /* RIP of the running block's first instruction */
+#define SOFT_REGS 18
+
+/* A segment register with its hidden part. */
+struct soft_segment {
+    uint64_t base;
+    /* An access of offset + size <= these needs no further check (see soft_segment_check()). */
+    uint64_t read_end, write_end;
+    uint32_t limit;      /* in bytes */
+    uint32_t attributes; /* as in struct x86_segment */
+    uint16_t selector;
+};
+
+/* What decoding and address computation depend on; part of a block's key. */
+enum {
+    SOFT_MODE_CODE64 = 1 << 0, /* 64-bit code segment; implies SOFT_MODE_FLAT */
+    SOFT_MODE_CODE32 = 1 << 1, /* default operand and address size is 32 */
+    SOFT_MODE_STACK32 = 1 << 2,
+    SOFT_MODE_FLAT = 1 << 3, /* ES, CS, SS and DS reach all linear addresses from 0 */
+    SOFT_MODE_PROTECTED = 1 << 4,
+    SOFT_MODE_V86 = 1 << 5,
+};
+
+/* Bits of soft_cpu.requests: what the vCPU has to look at before its next block. */
+enum {
+    SOFT_REQUEST_INTERRUPT = 1 << 0, /* the local APIC or the PIC may have one */
+    SOFT_REQUEST_NMI = 1 << 1,
+    SOFT_REQUEST_KICK = 1 << 2,  /* leave run() */
+    SOFT_REQUEST_MAP = 1 << 3,   /* the memory map changed */
+    SOFT_REQUEST_PAGES = 1 << 4, /* soft_cpu.page_queue */
+    SOFT_REQUEST_DIRTY = 1 << 5, /* dirty pages were fetched: drop the TLB entries for writing */
+    SOFT_REQUEST_INIT = 1 << 6,  /* INIT from another vCPU */
+    SOFT_REQUEST_START = 1 << 7, /* start-up IPI; the page is in soft_cpu.start_vector */
+};
+
+enum soft_activity {
+    SOFT_RUNNING,
+    SOFT_HALTED,
+    SOFT_WAIT_FOR_START, /* after INIT, until a start-up IPI */
+    SOFT_SHUTDOWN,       /* a triple fault */
+};
+
+struct soft_cpu {
+    uint64_t gpr[SOFT_REGS]; /* in encoding order */
+
+    /*
+     * Lazy arithmetic flags. ZF: result == 0. SF: its top bit, flipped by bit 0 of aux. PF: parity
+     * of its low byte xor bits 8 to 15 of aux. CF: bit 63 of aux. OF: bits 63 and 62 differ.
+     * AF: bit 3. Results are sign-extended to 64 bits. See flags.h.
+     */
+    uint64_t flags_result, flags_aux;
+    uint64_t rflags; /* all but the arithmetic flags, which are 0 here */
+
+    uint64_t rip; /* of the next block; an operation that branches sets it */
+    const struct soft_insn *current;
+
+    struct soft_tlb_entry *tlb_read, *tlb_write; /* of the current privilege */
+
+    uint32_t mode;     /* SOFT_MODE_* */
+    uint32_t requests; /* atomic; SOFT_REQUEST_* */
+    unsigned cpl;
+    bool single;           /* the running block has one instruction: device accesses are allowed */
+    bool interrupt_shadow; /* after STI or a load of SS: none before the next instruction */
+    bool nmi_blocked;
+    enum soft_activity activity; /* written by its thread, read by others: atomic */
+
+    struct soft_segment segment[X86_SEGMENTS], ldtr, tr;
+    struct x86_table gdt, idt;
+    uint64_t cr0, cr2, cr3, cr4, xcr0;
+    uint64_t dr[8];
+    uint64_t efer, star, lstar, cstar, sfmask, kernel_gs_base;
+    uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+    uint64_t pat, misc_enable, tsc_aux;
+    int64_t tsc_offset; /* guest TSC = ticks of guest time + this */
+    uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
+
+    struct soft_fpu fpu; /* fpu.h */
+
+    struct soft_tlb tlb;
+    struct soft_blocks *blocks;
+    struct soft_map *map; /* own copy of the memory map's sections */
+
+    jmp_buf unwind;
+    struct {
+        unsigned vector;
+        uint32_t error;
+        bool has_error;
+    } exception; /* what soft_raise() hands to the dispatch loop */
+
+    struct soft_accel *accel;
+    struct soft_lapic *lapic;
+    unsigned index;
+    unsigned start_vector; /* atomic */
+};
+
+/*
+ * Exceptions: fault with the state as it is, RIP being the current instruction's. The vector
+ * decides whether an error code is pushed (x86.h names vectors).
+ */
+void soft_raise(struct soft_cpu *cpu, unsigned vector, uint32_t error) G_GNUC_NORETURN;
+
+static inline void soft_raise_ud(struct soft_cpu *cpu) G_GNUC_NORETURN;
+static inline void soft_raise_ud(struct soft_cpu *cpu)
+{
+    soft_raise(cpu, X86_UD, 0);
+}
+
+static inline void soft_raise_gp0(struct soft_cpu *cpu) G_GNUC_NORETURN;
+static inline void soft_raise_gp0(struct soft_cpu *cpu)
+{
+    soft_raise(cpu, X86_GP, 0);
+}
+
+/* Any thread: the vCPU looks at `bits` before its next block, and wakes when it sleeps. */
+void soft_cpu_request(struct soft_cpu *cpu, uint32_t bits);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The software TLB: from pages of linear addresses to host memory, one table for each kind of
+ * access and privilege. An entry exists only where the access needs nothing further: the page is
+ * RAM, permissions hold, accessed and dirty bits are set, and for writing, the page holds no
+ * translated code and is already marked in the dirty log. Everything else takes the slow path.
+ */
+#ifndef ENGINE_CPU_SOFT_TLB_H
+#define ENGINE_CPU_SOFT_TLB_H
+
+#include <stdint.h>
+
+#define SOFT_PAGE_SIZE 4096
+#define SOFT_PAGE_MASK (~(uint64_t)(SOFT_PAGE_SIZE - 1))
+#define SOFT_TLB_SIZE 512
+
+enum soft_access { SOFT_READ, SOFT_WRITE, SOFT_EXECUTE, SOFT_ACCESSES };
+
+/* Who accesses: pages of users are closed to supervisors under SMAP unless RFLAGS.AC is set. */
+enum soft_privilege { SOFT_SUPERVISOR, SOFT_SUPERVISOR_AC, SOFT_USER, SOFT_PRIVILEGES };
+
+struct soft_tlb_entry {
+    uint64_t page; /* linear address; for an empty entry, one that never indexes it */
+    uint8_t *host;
+};
+
+struct soft_tlb {
+    struct soft_tlb_entry entries[SOFT_PRIVILEGES][SOFT_ACCESSES][SOFT_TLB_SIZE];
+};
+
+static inline unsigned soft_tlb_index(uint64_t linear)
+{
+    return linear / SOFT_PAGE_SIZE % SOFT_TLB_SIZE;
+}
+
+/* Host memory of [linear, linear + size), or NULL: not in one page, or not in the table. */
+static inline uint8_t *soft_tlb_find(const struct soft_tlb_entry *table, uint64_t linear,
+                                     unsigned size)
+{
+    const struct soft_tlb_entry *e = &table[soft_tlb_index(linear)];
+
+    return linear - e->page <= SOFT_PAGE_SIZE - size ? e->host + (linear - e->page) : NULL;
+}
+
+#endif
