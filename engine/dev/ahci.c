@@ -80,7 +80,7 @@ static uint32_t port_is(const struct ahci_port *port)
            (port->serr & PORT_SERR_N ? PORT_IS_PRCS : 0);
 }
 
-/* The controller's IS latches what the ports report (10.7.2.1). An MSI goes out for each bit that
+/* The controller's IS latches what the ports report (10.7). An MSI goes out for each bit that
  * is set anew: also while others still stand, since their handler may be past looking. */
 void ahci_update_irq(struct ahci *ahci)
 {

@@ -42,7 +42,7 @@ static struct memory_map *memory(const struct ahci_port *port)
     return port->ahci->pci.board->memory;
 }
 
-/* 6.1.2: the lists lead to where there is no memory. The port stops until ST is cleared. */
+/* 6.1.1: the lists lead to where there is no memory. The port stops until ST is cleared. */
 static void host_bus_error(struct ahci_port *port, uint64_t address)
 {
     log_guest("ahci", "port %u: no memory at %#" G_GINT64_MODIFIER "x", port->number, address);
@@ -446,7 +446,7 @@ static void report_end(struct ahci_command *command)
         receive_pio_setup(port, command);
     if (failed || command->protocol != ATA_PIO_IN)
         receive_d2h(port, &command->result, true);
-    /* 5.3.2: a command that failed stays issued, and the port stops. */
+    /* 6.1.4: a command that failed stays issued, and the port stops. */
     if (!failed)
         port->ci &= ~(1u << command->slot);
 }

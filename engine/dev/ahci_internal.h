@@ -18,7 +18,7 @@
 #define AHCI_SLOTS 32
 #define AHCI_PACKET_SIZE 16
 
-/* ATA status and error registers: ACS-3, 6.2 and 6.3. */
+/* ATA status and error registers: ACS-3, chapter 6. */
 enum {
     ATA_STATUS_ERR = 0x01,
     ATA_STATUS_DRQ = 0x08,
@@ -62,7 +62,7 @@ enum {
 struct ahci_port;
 struct ahci_command;
 
-/* How data and the end of a command travel: ACS-3, 4 and the FIS of Serial ATA. */
+/* How data and the end of a command travel: the FIS of Serial ATA. */
 enum ata_protocol {
     ATA_NON_DATA,
     ATA_PIO_IN,

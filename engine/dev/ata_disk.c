@@ -70,8 +70,8 @@ static void succeed(struct ahci_command *command)
     ahci_command_end(command, ATA_STATUS_GOOD, 0);
 }
 
-/* The log of a queued command's error: ACS-3, 9.14. queued false: a command that must not come
- * among queued ones. */
+/* The log of a queued command's error: ACS-3, NCQ Command Error log. queued false: a command that
+ * must not come among queued ones. */
 static void keep_queue_error(struct ata_disk *disk, const struct ahci_command *command,
                              uint8_t error, bool queued)
 {
@@ -101,7 +101,7 @@ static void fail(struct ahci_command *command, uint8_t error)
     ahci_command_end(command, ATA_STATUS_GOOD | ATA_STATUS_ERR, error);
 }
 
-/* IDENTIFY DEVICE: ACS-3, 7.12.7. */
+/* IDENTIFY DEVICE: ACS-3, chapter 7. */
 
 void ata_identify_text(uint16_t *words, const char *text, size_t size)
 {
@@ -255,7 +255,7 @@ static void move_queued(struct ata_disk *disk, struct ahci_command *command, con
 {
     unsigned tag = (command->count & 0xff) >> 3;
 
-    if (tag != command->slot) { /* AHCI 5.6.4.1: they are the same */
+    if (tag != command->slot) { /* AHCI 6.1.7: they are the same */
         fail(command, ATA_ERROR_ABRT);
         return;
     }
@@ -277,7 +277,7 @@ static void flush(struct ata_disk *disk, struct ahci_command *command, const str
     ahci_command_io(command, disk->image, BLOCK_FLUSH, 0, 0, flushed);
 }
 
-/* DATA SET MANAGEMENT: ACS-3, 7.6. */
+/* DATA SET MANAGEMENT with the TRIM bit. */
 
 static void trim_next(struct ahci_command *command, int error)
 {
@@ -332,7 +332,7 @@ static void data_set_management(struct ata_disk *disk, struct ahci_command *comm
         fail(command, ATA_ERROR_IDNF);
 }
 
-/* READ LOG EXT: ACS-3, 7.24; the directory, 9.2. */
+/* READ LOG EXT of the General Purpose Log Directory and the NCQ Command Error log. */
 static void read_log(struct ata_disk *disk, struct ahci_command *command, const struct row *row)
 {
     uint8_t log = command->lba, page[SECTOR] = {0};
@@ -355,7 +355,7 @@ static void read_log(struct ata_disk *disk, struct ahci_command *command, const 
 
 /* Settings. */
 
-/* SET FEATURES, subcommand 03h: ACS-3, 7.45.8. */
+/* SET FEATURES, subcommand 03h: the mode is bits 7:3, its number bits 2:0. */
 static bool set_transfer_mode(struct ata_disk *disk, uint8_t mode)
 {
     unsigned number = mode & 7;
@@ -440,7 +440,8 @@ static void read_native_max(struct ata_disk *disk, struct ahci_command *command,
     succeed(command);
 }
 
-/* Power: ACS-3, 4.16. All states serve commands at once; only what is reported differs. */
+/* The Power Management feature set. All states serve commands at once; only what is reported
+ * differs. */
 
 static void check_power_mode(struct ata_disk *disk, struct ahci_command *command,
                              const struct row *row)
@@ -530,7 +531,7 @@ static const struct row *find_row(uint8_t opcode)
     return NULL;
 }
 
-/* 4.14.1: what must not come among queued commands, or after one has failed. */
+/* The NCQ feature set: what must not come among queued commands, or after one has failed. */
 static bool breaks_queue(struct ata_disk *disk, struct ahci_command *command, const struct row *row)
 {
     bool reads_log = row != NULL && row->run == read_log;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A CD-ROM or DVD-ROM drive with a tray: the PACKET feature set of ACS-3 (4.18), MMC-6. */
+/* A CD-ROM or DVD-ROM drive with a tray: the PACKET feature set of ACS-3 (4.3), MMC-6. */
 #include <string.h>
 
 #include "config.h"
@@ -14,7 +14,7 @@
 
 enum { PROFILE_NONE = 0x0000, PROFILE_CD_ROM = 0x0008, PROFILE_DVD_ROM = 0x0010 };
 
-/* Media events: MMC-6, 6.6.2.6 */
+/* Media events of GET EVENT STATUS NOTIFICATION */
 enum media_event { EVENT_NONE, EVENT_EJECT_REQUEST, EVENT_NEW_MEDIA, EVENT_REMOVAL };
 
 /* Sense key, additional code and qualifier: MMC-6, annex F. */
@@ -116,7 +116,7 @@ static void abort_command(struct ahci_command *command)
     ahci_command_end(command, ATA_STATUS_GOOD | ATA_STATUS_ERR, ATA_ERROR_ABRT);
 }
 
-/* PIO moves blocks of at most as many bytes as the command says: ACS-3, 7.18.4. */
+/* PIO moves blocks of at most as many bytes as the command says. */
 static void set_byte_count(struct ahci_command *command, size_t size)
 {
     uint16_t limit = command->lba >> 8 & 0xfffe;
@@ -172,7 +172,7 @@ static void read_12(struct atapi *drive, struct ahci_command *command, const uin
     read_blocks(drive, command, get_be32(cdb + 2), get_be32(cdb + 6));
 }
 
-/* READ CD: MMC-6, 6.19. Of a data track's sectors only the user data is at hand. */
+/* READ CD. Of a data track's sectors only the user data is at hand. */
 static void read_cd(struct atapi *drive, struct ahci_command *command, const uint8_t *cdb)
 {
     unsigned sector_type = cdb[1] >> 2 & 7;
@@ -205,7 +205,7 @@ static void read_capacity(struct atapi *drive, struct ahci_command *command, con
 
 /* About the disc. */
 
-/* A block address, or with MSF set minute, second and frame: MMC-6, 6.25.2.4. */
+/* A block address, or with MSF set minute, second and frame, which count from the lead-in. */
 static void put_address(uint8_t *p, uint32_t block, bool msf)
 {
     uint32_t frame = block + 150;
@@ -213,7 +213,7 @@ static void put_address(uint8_t *p, uint32_t block, bool msf)
     put_be32(p, msf ? (frame / 75 / 60) << 16 | frame / 75 % 60 << 8 | frame % 75 : block);
 }
 
-/* READ TOC/PMA/ATIP: MMC-6, 6.25. One session with one data track. */
+/* READ TOC/PMA/ATIP, formats 0 and 1. One session with one data track. */
 static void read_toc(struct atapi *drive, struct ahci_command *command, const uint8_t *cdb)
 {
     bool msf = cdb[1] & 2;
@@ -243,7 +243,7 @@ static void read_toc(struct atapi *drive, struct ahci_command *command, const ui
     reply(command, toc, size, get_be16(cdb + 7));
 }
 
-/* READ DISC INFORMATION: MMC-6, 6.22: finalized, one session. */
+/* READ DISC INFORMATION: finalized, one session. */
 static void read_disc_information(struct atapi *drive, struct ahci_command *command,
                                   const uint8_t *cdb)
 {
@@ -255,7 +255,7 @@ static void read_disc_information(struct atapi *drive, struct ahci_command *comm
         reply(command, data, sizeof(data), get_be16(cdb + 7));
 }
 
-/* READ DISC STRUCTURE, format 0: MMC-6, 6.23.3.2.1. */
+/* READ DISC STRUCTURE, format 0: physical format information. */
 static void read_disc_structure(struct atapi *drive, struct ahci_command *command,
                                 const uint8_t *cdb)
 {
@@ -308,7 +308,7 @@ static void test_unit_ready(struct atapi *drive, struct ahci_command *command, c
     succeed(command);
 }
 
-/* Appends a feature descriptor: MMC-6, 5.2.2. */
+/* Appends a feature descriptor if GET CONFIGURATION asks for it: MMC-6, chapter 5. */
 static void add_feature(uint8_t *data, size_t *size, const uint8_t *cdb, uint16_t code,
                         uint8_t version, bool persistent, bool current, const uint8_t *body,
                         uint8_t length)
@@ -327,7 +327,6 @@ static void add_feature(uint8_t *data, size_t *size, const uint8_t *cdb, uint16_
     *size += 4 + length;
 }
 
-/* GET CONFIGURATION: MMC-6, 6.5. */
 static void get_configuration(struct atapi *drive, struct ahci_command *command, const uint8_t *cdb)
 {
     uint16_t now = profile(drive);
@@ -359,7 +358,7 @@ static void get_configuration(struct atapi *drive, struct ahci_command *command,
     reply(command, data, size, get_be16(cdb + 7));
 }
 
-/* GET EVENT STATUS NOTIFICATION: MMC-6, 6.6. Only polled, only media events. */
+/* GET EVENT STATUS NOTIFICATION. Only polled, only media events. */
 static void get_event_status(struct atapi *drive, struct ahci_command *command, const uint8_t *cdb)
 {
     uint8_t data[8] = {0, 2, 0x80, 0x10};
@@ -381,7 +380,7 @@ static void get_event_status(struct atapi *drive, struct ahci_command *command, 
     reply(command, data, size, get_be16(cdb + 7));
 }
 
-/* MODE SENSE (10): SPC-4, 6.12, with the pages of MMC-6, 7.2 (01h) and MMC-3 (2Ah). */
+/* MODE SENSE (10): of SPC, with the pages 01h of MMC-6 and 2Ah of MMC-3. */
 static void mode_sense_10(struct atapi *drive, struct ahci_command *command, const uint8_t *cdb)
 {
     static const uint8_t error_recovery[12] = {0x01, 0x0a, 0x00, 0x05};
@@ -430,7 +429,6 @@ static void disc_arrived(struct atapi *drive)
     drive->event = EVENT_NEW_MEDIA;
 }
 
-/* START STOP UNIT: MMC-6, 6.42. */
 static void start_stop_unit(struct atapi *drive, struct ahci_command *command, const uint8_t *cdb)
 {
     bool load_eject = cdb[4] & 2, start = cdb[4] & 1;
@@ -518,7 +516,8 @@ static const struct packet_row *find_row(uint8_t opcode)
     return NULL;
 }
 
-/* What stands against running the command now: MMC-6, 4.1.6. */
+/* What stands against running the command now: unit attentions come before a disc that is not
+ * there. */
 static struct sense obstacle(struct atapi *drive, const struct packet_row *row)
 {
     struct sense attention = drive->attention;
@@ -557,7 +556,7 @@ static void execute_packet(struct atapi *drive, struct ahci_command *command)
     row->run(drive, command, command->packet);
 }
 
-/* IDENTIFY PACKET DEVICE: ACS-3, 7.13. */
+/* IDENTIFY PACKET DEVICE: ACS-3, chapter 7. */
 static void identify_packet(struct ahci_command *command)
 {
     uint16_t id[256] = {0};
@@ -611,7 +610,7 @@ static void atapi_execute(struct ata_device *device, struct ahci_command *comman
         put_signature(&command->result);
         ahci_command_end(command, 0, 1);
         break;
-    case 0xec: /* IDENTIFY DEVICE: refused in a way that tells what this is (ACS-3, 7.12.4) */
+    case 0xec: /* IDENTIFY DEVICE: refused in a way that tells what this is */
     case 0x20: /* READ SECTORS: the same */
         put_signature(&command->result);
         abort_command(command);
