@@ -332,6 +332,35 @@ START_TEST(qemu_img_reads_what_was_written)
 }
 END_TEST
 
+START_TEST(a_block_device_is_an_image)
+{
+    g_autofree char *path = make_file("disk", SIZE);
+    const char *attach[] = {"losetup", "-f", "--show", path, NULL};
+    const char *detach[] = {"losetup", "-d", NULL, NULL};
+    g_autofree char *output = NULL;
+    struct image *image;
+    uint8_t data[512] = {0x5a};
+
+    if (!g_spawn_sync(NULL, (char **)attach, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL,
+                      NULL, NULL, &output, NULL, NULL, NULL) ||
+        !g_str_has_prefix(output, "/dev/")) {
+        fprintf(stderr, "a_block_device_is_an_image: skipped, no loop device to be had\n");
+        return;
+    }
+    image = image_open(g_strstrip(output), &writable, io, NULL);
+    ck_assert_ptr_nonnull(image);
+    ck_assert_uint_eq(image_size(image), SIZE);
+    assert_refused(output, &writable, VMDESK_ERROR_BUSY, "in use");
+    ck_assert_int_eq(run(image, BLOCK_WRITE, SIZE - 512, data, 512), 0);
+    ck_assert_int_eq(run(image, BLOCK_DISCARD, 0, NULL, 4096), 0);
+    ck_assert_int_eq(run(image, BLOCK_FLUSH, 0, NULL, 0), 0);
+    ck_assert_int_eq(run(image, BLOCK_READ, SIZE, data, 512), EINVAL);
+    image_close(image);
+    detach[2] = output;
+    ck_assert_int_eq(run_program(detach), 0);
+}
+END_TEST
+
 START_TEST(requests_outside_the_limits_are_refused)
 {
     g_autofree char *path = make_file("disk", SIZE);
@@ -545,6 +574,7 @@ int main(void)
     tcase_add_test(tc, qemu_img_respects_the_lock);
     tcase_add_test(tc, qemus_lock_is_respected);
     tcase_add_test(tc, qemu_img_reads_what_was_written);
+    tcase_add_test(tc, a_block_device_is_an_image);
     tcase_add_test(tc, requests_outside_the_limits_are_refused);
     tcase_add_test(tc, a_file_that_shrinks_gives_eio);
     tcase_add_test(tc, discard_punches_a_hole);
