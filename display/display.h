@@ -63,7 +63,8 @@ void display_free(struct display *display);
 void display_set_source(struct display *display, const struct display_source_ops *ops,
                         void *opaque);
 
-/* The display thread's context, for its sockets and timers. */
+/* The display thread's context, for its sockets and timers. Attach sources to it:
+ * g_main_context_invoke() would run on the caller's thread before the display's has started. */
 GMainContext *display_context(struct display *display);
 
 /* Somebody typed or moved the pointer: the answer on the screen should be seen at once. Any

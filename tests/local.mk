@@ -6,7 +6,10 @@ include $(top_srcdir)/tests/display.mk
 include $(top_srcdir)/tests/guest/local.mk
 include $(top_srcdir)/tests/golden.mk
 include $(top_srcdir)/tests/legacy.mk
-EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h
+EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h tests/tsan.supp
+if TSAN
+AM_TESTS_ENVIRONMENT = TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/tsan.supp"; export TSAN_OPTIONS;
+endif
 dist_check_SCRIPTS += tests/house/walls.sh
 TESTS += tests/house/walls.sh
 EXTRA_DIST += tests/bench/start_and_memory.py

@@ -95,3 +95,13 @@ unsigned fake_screen_refreshes(struct fake_screen *s)
     g_mutex_unlock(&s->lock);
     return n;
 }
+
+unsigned fake_screen_suggested(struct fake_screen *s)
+{
+    unsigned size;
+
+    g_mutex_lock(&s->lock);
+    size = s->suggested_width << 16 | s->suggested_height;
+    g_mutex_unlock(&s->lock);
+    return size;
+}

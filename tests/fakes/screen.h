@@ -25,5 +25,7 @@ uint32_t fake_screen_pixel(uint32_t seed, unsigned x, unsigned y);
 /* Changes the picture; the display sees it at its next refresh. */
 void fake_screen_draw(struct fake_screen *screen, unsigned width, unsigned height, uint32_t seed);
 unsigned fake_screen_refreshes(struct fake_screen *screen);
+/* Width << 16 | height of the last hint; 0: none. */
+unsigned fake_screen_suggested(struct fake_screen *screen);
 
 #endif

@@ -77,7 +77,11 @@ static gboolean attach(gpointer data)
 
 static void toggle(struct watcher *w, bool attached)
 {
-    g_main_context_invoke(display_context(display), attach, w);
+    GSource *source = g_idle_source_new();
+
+    g_source_set_callback(source, attach, w, NULL);
+    g_source_attach(source, display_context(display));
+    g_source_unref(source);
     g_mutex_lock(&w->lock);
     while (w->attached != attached)
         g_cond_wait(&w->changed, &w->lock);
