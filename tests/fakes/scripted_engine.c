@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An engine without a machine: it takes the lock, says READY, and speaks the control protocol with
- * a script, so that the interface can be tested with known numbers. Started as the real one is
+ * An engine without a machine: it takes the lock, says READY, and speaks the control protocol by a
+ * script, so that each number and character of the interface is known. Started as the real one is
  * (core/launch.h), by VMDESK_ENGINE.
  *
  * $VMDESK_FAKE/NAME.json is the script, read again on SIGUSR1:
@@ -322,28 +322,34 @@ int main(int argc, char **argv)
 {
     const char *folder = argc == 3 ? argv[2] : "";
     int ready = argc == 3 && g_str_has_prefix(argv[1], "--ready-fd=") ? atoi(argv[1] + 11) : -1;
-    struct fake fake = {.name = g_path_get_basename(folder), .viewers = g_ptr_array_new()};
-    g_autofree char *runtime = paths_runtime(fake.name, NULL);
+    g_autofree char *name = g_path_get_basename(folder);
+    g_autofree char *runtime = paths_runtime(name, NULL);
+    struct fake fake = {.name = name};
     g_autoptr(GError) error = NULL;
     struct machine_lock *lock;
     int status;
 
-    fake.loop = g_main_loop_new(NULL, FALSE);
     if (ready < 0 || !runtime || !g_getenv("VMDESK_FAKE"))
         return 2;
+    fake.loop = g_main_loop_new(NULL, FALSE);
+    fake.viewers = g_ptr_array_new();
     load_script(&fake);
-    if (!paths_create_runtime(runtime, &error))
-        return fail(ready, error->message);
-    lock = machine_lock_acquire(folder, runtime, &error);
+    lock = paths_create_runtime(runtime, &error) ? machine_lock_acquire(folder, runtime, &error)
+                                                 : NULL;
     if (!lock)
-        return fail(ready, error->message);
-    if (*script_text(&fake, "fail", ""))
+        status = fail(ready, error->message);
+    else if (*script_text(&fake, "fail", ""))
         status = fail(ready, script_text(&fake, "fail", ""));
     else
         status = serve(&fake, runtime, ready);
     while (fake.viewers->len)
         viewer_free(fake.viewers->pdata[0]);
+    g_ptr_array_unref(fake.viewers);
     peer_free(fake.serial);
+    g_main_loop_unref(fake.loop);
+    json_decref(fake.script);
+    g_free(fake.cd);
+    g_free(fake.serial_path);
     machine_lock_release(lock);
     return status;
 }

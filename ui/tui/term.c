@@ -259,12 +259,25 @@ static void add_source(struct terminal *term, guint source)
     g_array_append_val(term->sources, source);
 }
 
+/* newterm() would end the program for one that is not. */
+static bool terminal_type_is_known(void)
+{
+    int status = 0;
+    const char *move;
+
+    if (setupterm(NULL, STDOUT_FILENO, &status) != OK)
+        return false;
+    move = tigetstr("cup");
+    status = move && move != (char *)-1;
+    del_curterm(cur_term);
+    return status;
+}
+
 struct terminal *term_new(const struct term_options *options, const struct term_handlers *handlers,
                           void *opaque, GError **err)
 {
     const char *type = getenv("TERM");
     struct terminal *term;
-    int known = 0;
 
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
         vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
@@ -272,8 +285,7 @@ struct terminal *term_new(const struct term_options *options, const struct term_
                     "terminal, or give it a command: vmdesk help names them.");
         return NULL;
     }
-    if (setupterm(NULL, STDOUT_FILENO, &known) != OK || !tigetstr("cup") ||
-        tigetstr("cup") == (char *)-1) {
+    if (!terminal_type_is_known()) {
         vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
                     "The terminal type \"%s\" (TERM) is not known, or too simple for the "
                     "interface. Set TERM to what you use, for example xterm-256color.",
