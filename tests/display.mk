@@ -5,7 +5,8 @@ DISPLAY_TESTS = \
 	tests/unit/test_display \
 	tests/unit/test_keymap \
 	tests/unit/test_surface \
-	tests/unit/test_vnc
+	tests/unit/test_vnc \
+	tests/unit/test_vnc_hostile
 check_PROGRAMS += $(DISPLAY_TESTS)
 TESTS += $(DISPLAY_TESTS)
 DISPLAY_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(PNG_CFLAGS) $(VNCCLIENT_CFLAGS)
@@ -23,9 +24,14 @@ tests_unit_test_keymap_LDADD = $(DISPLAY_TEST_LIBS)
 tests_unit_test_surface_SOURCES = tests/unit/test_surface.c
 tests_unit_test_surface_CFLAGS = $(DISPLAY_TEST_CFLAGS)
 tests_unit_test_surface_LDADD = $(DISPLAY_TEST_LIBS)
-tests_unit_test_vnc_SOURCES = tests/unit/test_vnc.c tests/fakes/screen.c tests/fakes/screen.h
+VNC_FIXTURE = tests/unit/vnc_fixture.c tests/unit/vnc_fixture.h tests/fakes/screen.c \
+	tests/fakes/screen.h
+tests_unit_test_vnc_SOURCES = tests/unit/test_vnc.c $(VNC_FIXTURE)
 tests_unit_test_vnc_CFLAGS = $(DISPLAY_TEST_CFLAGS)
 tests_unit_test_vnc_LDADD = $(DISPLAY_TEST_LIBS) $(VNCCLIENT_LIBS)
+tests_unit_test_vnc_hostile_SOURCES = tests/unit/test_vnc_hostile.c $(VNC_FIXTURE)
+tests_unit_test_vnc_hostile_CFLAGS = $(DISPLAY_TEST_CFLAGS)
+tests_unit_test_vnc_hostile_LDADD = $(DISPLAY_TEST_LIBS) $(VNCCLIENT_LIBS)
 endif
 
 check_PROGRAMS += tests/fuzz/fuzz_vnc
