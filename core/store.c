@@ -51,12 +51,12 @@ void store_machine_free(struct store_machine *machine)
     g_free(machine);
 }
 
-/* Reads up to one byte more than a definition may have, so that a longer one is seen as such.
- * Not blocked by a FIFO in the file's place. */
+/* Reads the file, or one byte more than a definition may have, so that a longer one is seen as
+ * such. Not blocked by a FIFO in the file's place. */
 static char *read_definition(const char *path, size_t *ret_size, GError **err)
 {
-    g_autofree char *text = g_malloc(CONFIG_MAX_BYTES + 2);
-    size_t size = 0;
+    g_autofree char *text = NULL;
+    size_t size = 0, limit;
     struct stat st;
     ssize_t n;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -70,7 +70,9 @@ static char *read_definition(const char *path, size_t *ret_size, GError **err)
         vmdesk_fail(err, VMDESK_ERROR_INVALID, "%s is not a regular file: replace it", path);
         return NULL;
     }
-    while ((n = read(fd, text + size, CONFIG_MAX_BYTES + 1 - size)) > 0)
+    limit = MIN(st.st_size, CONFIG_MAX_BYTES + 1);
+    text = g_malloc(limit + 1);
+    while ((n = read(fd, text + size, limit - size)) > 0)
         size += n;
     if (n < 0)
         vmdesk_error_from_errno(err, errno, NULL, "Cannot read %s", path);
@@ -79,7 +81,7 @@ static char *read_definition(const char *path, size_t *ret_size, GError **err)
         return NULL;
     text[size] = '\0';
     *ret_size = size;
-    return g_realloc(g_steal_pointer(&text), size + 1);
+    return g_steal_pointer(&text);
 }
 
 static struct store_machine *load_folder(const struct store *store, const char *name)

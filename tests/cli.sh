@@ -189,6 +189,22 @@ check 0 '^$' start deb
 check 0 '^$' stop deb --force
 check 0 'deb  *off' list
 
+# Started twice at the same moment, it runs once.
+"$vmdesk" start deb 2>first & first=$!
+"$vmdesk" start deb 2>second & second=$!
+wait $first; statuses=$?
+wait $second; statuses=$statuses$?
+expect "one of two starts wins, not $statuses" expr "$statuses" : "0[14]$\|[14]0$"
+expect 'the other one says so' grep -q 'already' first second
+
+# Following the log.
+"$vmdesk" log deb --follow >followed & follower=$!
+echo 'a line more' >>"$machines/deb/engine.log"
+for _ in $(seq 100); do grep -q 'a line more' followed && break; sleep 0.1; done
+kill $follower
+expect 'log --follow goes on' grep -q 'a line more' followed
+check 0 '^$' stop deb --force
+
 # A guest that ignores the power button.
 check 0 '^$' set deb machine.description=deaf
 check 0 '^$' start deb
