@@ -240,13 +240,14 @@ if command -v tmux >/dev/null; then
     wait_for()
     {
         for _ in $(seq 100); do
-            tmux capture-pane -p -t console | grep -q -- "$1" && return 0
+            tmux capture-pane -p -t console 2>/dev/null | grep -q -- "$1" && return 0
             sleep 0.1
         done
         tmux capture-pane -p -t console
         return 1
     }
     check 0 '^$' start deb
+    tmux new-session -d -s keep # a server without sessions ends
     tmux new-session -d -s console -x 80 -y 24 "'$vmdesk' console deb; echo left; sleep 30"
     expect 'the console shows the screen' wait_for 'The fake engine of deb'
     expect 'the console says how to leave' wait_for 'Ctrl-\] leaves'
