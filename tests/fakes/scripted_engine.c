@@ -309,7 +309,7 @@ static int serve(struct fake *fake, const char *runtime, int ready)
     if (!control || !serial)
         return fail(ready, "The fake engine cannot listen.");
     g_unix_signal_add(SIGUSR1, script_changed, fake);
-    fprintf(stderr, "2024-02-03T04:05:06Z info fake: %s is ready\n", fake->name);
+    fprintf(stderr, "2024-02-03 04:05:06.789 info fake: %s is ready\n", fake->name);
     dprintf(ready, "READY\n");
     close(ready);
     g_main_loop_run(fake->loop);

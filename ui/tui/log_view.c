@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,18 +109,16 @@ static void log_open(struct log_view *log, char *path)
     log_read(log);
 }
 
+/* By the level, the third word: "DATE TIME LEVEL subsystem: text". */
 static enum role line_role(const char *line)
 {
-    /* "TIME LEVEL subsystem: text" */
-    g_auto(GStrv) words = g_strsplit(line, " ", 3);
+    g_auto(GStrv) words = g_strsplit(line, " ", 4);
 
-    if (!words[0] || !words[1])
+    if (g_strv_length(words) < 4)
         return ROLE_NORMAL;
-    if (g_ascii_strcasecmp(words[1], "error") == 0)
+    if (strcmp(words[2], "error") == 0)
         return ROLE_ERROR;
-    if (g_ascii_strcasecmp(words[1], "warning") == 0)
-        return ROLE_WARNING;
-    return ROLE_NORMAL;
+    return strcmp(words[2], "warning") == 0 ? ROLE_WARNING : ROLE_NORMAL;
 }
 
 static void log_draw(struct tab *tab, struct vm *vm, const struct rect *rect, bool focused)

@@ -25,6 +25,7 @@ struct overview {
 struct lines {
     struct tui *tui;
     struct rect left;
+    struct rect below; /* where the whole width is free */
 };
 
 static void add_line(struct lines *lines, const char *label, enum role role, const char *value)
@@ -55,6 +56,14 @@ static void add_format(struct lines *lines, const char *label, const char *forma
     text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     add_line(lines, label, ROLE_NORMAL, text);
+}
+
+/* A value that is meant to be copied: in one line where that is possible. */
+static void add_long(struct lines *lines, const char *label, const char *value)
+{
+    if (LABEL_COLUMNS + text_columns(value) > lines->left.width && lines->left.y < lines->below.y)
+        lines->left = lines->below;
+    add_line(lines, label, ROLE_NORMAL, value);
 }
 
 static void add_blank(struct lines *lines)
@@ -174,8 +183,9 @@ static void screen_changed(void *opaque)
     tui_redraw(opaque);
 }
 
-static void draw_thumbnail(struct overview *overview, struct vm *vm, struct rect *rect)
+static void draw_thumbnail(struct overview *overview, struct vm *vm, struct lines *lines)
 {
+    struct rect *rect = &lines->left;
     struct terminal *term = tui_term(overview->tab.tui);
     struct rect frame = {rect->x + rect->width - THUMBNAIL_WIDTH - 2, rect->y, THUMBNAIL_WIDTH + 2,
                          MIN(THUMBNAIL_HEIGHT + 2, rect->height)};
@@ -196,18 +206,20 @@ static void draw_thumbnail(struct overview *overview, struct vm *vm, struct rect
     else
         picture_draw(term, screen, &inside);
     tui_hot(overview->tab.tui, &frame, action_info(ACTION_CONSOLE)->key);
+    lines->below.y += frame.height + 1;
+    lines->below.height -= frame.height + 1;
     rect->width -= frame.width + 2;
 }
 
 static void overview_draw(struct tab *tab, struct vm *vm, const struct rect *rect, bool focused)
 {
     struct overview *overview = (struct overview *)tab;
-    struct lines lines = {tab->tui, *rect};
+    struct lines lines = {tab->tui, *rect, *rect};
     const struct machine_config *config = vm->disk->config;
 
     model_show(vm);
     if (vm_is_answering(vm) && rect->width >= THUMBNAIL_MIN_ROOM && rect->height > 6)
-        draw_thumbnail(overview, vm, &lines.left);
+        draw_thumbnail(overview, vm, &lines);
     draw_state(&lines, vm);
     if (!config)
         return;
@@ -219,7 +231,7 @@ static void overview_draw(struct tab *tab, struct vm *vm, const struct rect *rec
     if (vm->accel)
         add_line(&lines, "Runs on", ROLE_NORMAL, vm->accel);
     if (vm->vnc)
-        add_line(&lines, "VNC", ROLE_NORMAL, vm->vnc);
+        add_long(&lines, "VNC", vm->vnc);
     if (config->description) {
         add_blank(&lines);
         lines.left.height = MAX(lines.left.height, 0);
