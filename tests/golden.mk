@@ -13,6 +13,12 @@ TESTS += $(golden_tests)
 dist_check_SCRIPTS += $(golden_tests)
 EXTRA_DIST += tests/golden/lib.sh tests/golden/expected
 
+check_PROGRAMS += tests/fuzz/fuzz_guest_screen
+TESTS += tests/fuzz/fuzz_guest_screen
+EXTRA_DIST += tests/fuzz/corpus/guest_screen
+tests_fuzz_fuzz_guest_screen_SOURCES = tests/fuzz/fuzz_guest_screen.c tests/fuzz/driver.c
+tests_fuzz_fuzz_guest_screen_LDADD = ui/tui/libtui.a core/libcore.a $(JANSSON_LIBS) $(GLIB_LIBS)
+
 if HAVE_CHECK
 tui_test_libs = ui/tui/libtui.a core/libcore.a $(TUI_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/test_tui_parts
