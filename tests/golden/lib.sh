@@ -104,6 +104,12 @@ typed() {
     tm send-keys -l "$1"
 }
 
+# click COLUMN ROW, from 0: the left button down and up, as X10 terminals tell it.
+click() {
+    place=$(printf '\\%03o\\%03o' $(($1 + 33)) $(($2 + 33)))
+    tm send-keys -l "$(printf "\033[M $place\033[M#$place")"
+}
+
 screen() {
     tm capture-pane -p "$@"
 }

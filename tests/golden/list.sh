@@ -63,6 +63,16 @@ golden list-40x10
 resize 80 24
 golden list-80x24
 
+# The mouse: a click selects a row, a second one opens it, tabs and hints are buttons.
+click 10 2
+click 10 2
+wait_for '1 Overview'
+click 30 1
+wait_for machine.memory
+click 2 23
+wait_for Machines
+click 10 4
+
 keys / f r e e
 golden list-filter
 keys Escape
