@@ -34,7 +34,7 @@ grep -aq "vmdesk payload" "$work/serial.log" || fail "it ended before the payloa
 # A triple fault: what on-crash says.
 run triple
 within 60 state_is guest-panicked || fail "after a triple fault the state is $(state)"
-"$VMDESK" stop m --force --wait 10 || fail "force off"
+"$VMDESK" stop m --force || fail "force off"
 "$VMDESK" set m machine.on-crash=reset >/dev/null || fail "set on-crash"
 run "reboot=triple exit=0x501"
 wait_file "$work/serial.log" "^DONE 1 passed, 0 failed" 60
@@ -51,10 +51,10 @@ if within 30 ended; then
 else
     state_is internal-error || fail "after an instruction that KVM lacks the state is $(state)"
     grep -q "instruction: cf" "$(machine_folder m)/engine.log" || fail "the log does not show the bytes"
-    "$VMDESK" stop m --force --wait 10 || fail "force off"
+    "$VMDESK" stop m --force || fail "force off"
 fi
 
 # It halts with interrupts off: nothing happens, and force works.
 run hang
 wait_file "$work/serial.log" "hanging" 60
-"$VMDESK" stop m --force --wait 10 || fail "force off"
+"$VMDESK" stop m --force || fail "force off"
