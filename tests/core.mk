@@ -4,6 +4,11 @@ TESTS += tests/fuzz/fuzz_config
 EXTRA_DIST += tests/fuzz/corpus/config
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/driver.c
 tests_fuzz_fuzz_config_LDADD = core/libcore.a $(GLIB_LIBS)
+check_PROGRAMS += tests/fuzz/fuzz_discs
+TESTS += tests/fuzz/fuzz_discs
+EXTRA_DIST += tests/fuzz/corpus/discs
+tests_fuzz_fuzz_discs_SOURCES = tests/fuzz/fuzz_discs.c tests/fuzz/driver.c
+tests_fuzz_fuzz_discs_LDADD = core/libcore.a $(GLIB_LIBS)
 if HAVE_CHECK
 core_test_libs = core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/test_config
@@ -50,4 +55,9 @@ TESTS += tests/unit/test_cli_keys
 tests_unit_test_cli_keys_SOURCES = tests/unit/test_cli_keys.c
 tests_unit_test_cli_keys_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_cli_keys_LDADD = ui/libui.a core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_screen_text
+TESTS += tests/unit/test_screen_text
+tests_unit_test_screen_text_SOURCES = tests/unit/test_screen_text.c
+tests_unit_test_screen_text_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_screen_text_LDADD = ui/libui.a core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
 endif
