@@ -16,7 +16,7 @@ static GBytes *read_in_folder(const struct direct_boot *boot, const char *file, 
     g_autofree char *path = g_canonicalize_filename(file, boot->folder);
 
     return read_file(path, 0, MAX(boot->low_ram, DIRECT_BOOT_MAX_KERNEL), what,
-                     "Check the [boot] group of the machine's definition", err);
+                     "Check the [boot] group of the machine's definition.", err);
 }
 
 /* The words of "file arguments, file arguments", each with its file. */
