@@ -228,7 +228,7 @@ check 0 '^$' stop deb --force
 check 0 '^$' set deb machine.description=hangs
 check 0 '^$' start deb
 check 0 'deb  *not answering' list
-kill_engine deb
+check 0 '^$' stop deb --force
 check 0 '^$' set deb machine.description=
 VMDESK_ENGINE=/none check 3 'Cannot run the engine /none' start deb
 XDG_RUNTIME_DIR=$work/$(printf '%0100d' 0) check 1 'set XDG_RUNTIME_DIR to a shorter' start deb

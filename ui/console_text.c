@@ -100,6 +100,8 @@ static void draw(struct console *console)
     g_autoptr(GString) out = g_string_new("\033[?25l");
     unsigned rows, columns, top = 0;
 
+    if (screen->mode == NULL) /* not seen yet */
+        return;
     raw_terminal_size(&rows, &columns);
     if (screen->rows > rows && screen->cursor && screen->cursor_y >= rows)
         top = screen->cursor_y - rows + 1;
@@ -286,8 +288,7 @@ static gboolean hint_over(gpointer opaque)
     struct console *console = opaque;
 
     console->hint = false;
-    if (console->screen.mode != NULL)
-        draw(console);
+    draw(console);
     return G_SOURCE_REMOVE;
 }
 
