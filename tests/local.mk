@@ -10,6 +10,26 @@ EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h tests/tsan.supp
 if TSAN
 AM_TESTS_ENVIRONMENT = TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/tsan.supp"; export TSAN_OPTIONS;
 endif
+
+# What has threads, for --enable-tsan.
+THREAD_TESTS = \
+	tests/unit/test_ahci \
+	tests/unit/test_atapi \
+	tests/unit/test_bus \
+	tests/unit/test_control \
+	tests/unit/test_debug_ports \
+	tests/unit/test_display \
+	tests/unit/test_flash \
+	tests/unit/test_image \
+	tests/unit/test_io_context \
+	tests/unit/test_kvm \
+	tests/unit/test_serial_backend \
+	tests/unit/test_vga_render \
+	tests/unit/test_vnc
+.PHONY: check-threads
+check-threads:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(THREAD_TESTS)'
+
 dist_check_SCRIPTS += tests/house/walls.sh
 TESTS += tests/house/walls.sh
 EXTRA_DIST += tests/bench/start_and_memory.py
