@@ -42,6 +42,36 @@ keys p
 eventually "the second does not show it" shell_shows '1 running'
 tm kill-window -t shell
 
+# No size is too small for any part of it.
+small_sizes() {
+    for size in '1 1' '2 2' '9 3' '20 5' '59 15' '300 80'; do
+        resize $size
+        sleep 0.2
+    done
+    resize 80 24
+}
+keys Enter
+for tab in 1 2 3 4; do
+    keys $tab
+    small_sizes
+done
+# opens KEY TEXT: what it opens has the text, at any size, and Escape leaves it.
+opens() {
+    keys "$1"
+    wait_for "$2"
+    small_sizes
+    wait_for "$2"
+    keys Escape
+    wait_gone "$2"
+}
+opens m 'Power button'
+opens : 'Action menu'
+opens '?' 'type to search'
+opens n 'New machine'
+opens x 'Force demo off?'
+keys 1
+wait_for '1 min'
+
 # A hangup ends it, and leaves the machine alone.
 kill -HUP "$(tui_pid)"
 wait_for '[exit 0]'

@@ -19,6 +19,9 @@
 #define CONNECT_SLOW_RETRY_MS 2000
 #define CONNECT_FAST_RETRIES 25
 
+/* Bytes of a text from elsewhere that are shown. */
+#define FOREIGN_TEXT_MAX 4096
+
 struct model {
     struct store *store;
     struct store_watch *watch;
@@ -38,17 +41,23 @@ static void changed(struct model *model)
     model->handlers->changed(model->opaque);
 }
 
+/* What an engine says, fit for the screen. */
+static char *clean(const char *text, bool keep_lines)
+{
+    return text ? text_sanitize(text, (gssize)strnlen(text, FOREIGN_TEXT_MAX), keep_lines) : NULL;
+}
+
 static void report(struct model *model, enum role role, const char *text)
 {
-    g_autofree char *clean = text_sanitize(text, -1, false);
+    g_autofree char *line = clean(text, false);
 
-    model->handlers->message(role, clean, model->opaque);
+    model->handlers->message(role, line, model->opaque);
 }
 
 static void set_state(struct vm *vm, enum vm_state state, const char *detail)
 {
     g_free(vm->detail);
-    vm->detail = detail && *detail ? text_sanitize(detail, -1, true) : NULL;
+    vm->detail = clean(detail && *detail ? detail : NULL, true);
     vm->state = state;
     changed(vm->model);
 }
@@ -56,7 +65,7 @@ static void set_state(struct vm *vm, enum vm_state state, const char *detail)
 static void set_text(char **text, const char *value)
 {
     g_free(*text);
-    *text = value ? text_sanitize(value, -1, false) : NULL;
+    *text = clean(value, false);
 }
 
 static void forget_engine(struct vm *vm)
