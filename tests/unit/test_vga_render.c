@@ -213,6 +213,12 @@ START_TEST(text_modes_show_their_cells)
     refresh(false);
     check_text(t, &e);
 
+    /* Two phases at once: the cursor is as before. */
+    clock_advance(m.board.clock, 2 * CURSOR_PHASE_NS);
+    e.blink_on = true;
+    refresh(false);
+    check_text(t, &e);
+
     /* Off; and upside down, which is off too. */
     e.cursor_on = false;
     set_cursor(t, 7, 0x20 | 2, 5);
@@ -431,6 +437,32 @@ START_TEST(mode_x_pages_pans_and_splits)
 
             expect_pixel("mode X", x, y, palette_color(i * 2654435761u >> 24));
         }
+    }
+}
+END_TEST
+
+START_TEST(panning_may_stop_at_the_split)
+{
+    const unsigned pan = 3, split = 99;
+
+    guest_set_mode(&m, "mode X 320x240");
+    for (unsigned i = 0; i < 4 * 100; i++)
+        guest_write(&m, VGA_TEST_VRAM + i, i, 1);
+    /* The same memory in every line. */
+    guest_set(&m, 0x3d4, CRTC_V_RETRACE_END, 0);
+    guest_set(&m, 0x3d4, CRTC_OFFSET, 0);
+    guest_set(&m, 0x3d4, CRTC_LINE_COMPARE, split);
+    guest_set(&m, 0x3d4, CRTC_OVERFLOW, 0x2e);
+    guest_set(&m, 0x3d4, CRTC_MAX_SCAN, 0x01);
+    guest_in(&m, 0x3da);
+    guest_out(&m, 0x3c0, 0x20 | ATTR_PANNING);
+    guest_out(&m, 0x3c0, pan * 2);
+    guest_out(&m, 0x3c0, 0x20 | ATTR_MODE);
+    guest_out(&m, 0x3c0, 0x61);
+    refresh(false);
+    for (unsigned y = 0; y < 480; y++) {
+        for (unsigned x = 0; x < 640; x++)
+            expect_pixel("mode X", x, y, palette_color((x / 2 + (y <= split ? pan : 0)) & 0xff));
     }
 }
 END_TEST
@@ -716,6 +748,7 @@ int main(void)
     tcase_add_test(tc, text_scrolls_by_dots_and_lines);
     tcase_add_loop_test(tc, graphics_modes_show_their_pixels, 0, G_N_ELEMENTS(graphics_modes));
     tcase_add_test(tc, mode_x_pages_pans_and_splits);
+    tcase_add_test(tc, panning_may_stop_at_the_split);
     tcase_add_loop_test(tc, dispi_modes_show_their_pixels, 0, G_N_ELEMENTS(dispi_bpp));
     tcase_add_test(tc, written_lines_only_are_damage);
     tcase_add_test(tc, largest_mode);
