@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What guest tests share. A test sources it, in the build's folder, and begins with "begin":
 #
-#   . "${srcdir:-.}/tests/guest/lib.sh"
+#   . "$(dirname "$0")/lib.sh" || exit 1
 #   begin
 #
 # From then on it has a data and a runtime folder of its own under $work, and whatever way it ends,

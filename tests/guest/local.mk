@@ -32,7 +32,7 @@ guest_test_needs += tests/guest/payload/payload tests/guest/snow.img
 endif
 
 check-guest: $(guest_test_needs)
-	srcdir=$(srcdir) $(srcdir)/tests/guest/run.sh $(addprefix $(srcdir)/,$(GUEST_TESTS))
+	$(srcdir)/tests/guest/run.sh $(addprefix $(srcdir)/,$(GUEST_TESTS))
 endif
 
 CLEANFILES += tests/guest/snow.img

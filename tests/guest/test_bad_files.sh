@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What a start refuses, each with a reason that names the thing.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 begin
 need_firmware
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A 100 MB line and a client that never reads, while the guest runs: both are dropped, and the
 # engine's memory and other clients do not notice.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 begin
 need_firmware
 

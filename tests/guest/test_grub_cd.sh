@@ -3,7 +3,7 @@
 # The GRUB rescue disc to its prompt; a command typed through VNC by a stock client library, and
 # its answer read back from the screen.
 # shellcheck disable=SC2016 # the variables are GRUB's
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 disc=/usr/lib/grub-rescue/grub-rescue-cdrom.iso
 begin
 need_firmware
@@ -11,7 +11,9 @@ need_file $disc grub-rescue-pc
 
 make_machine grub --iso $disc
 start_machine grub
-wait_screen grub "grub>" 300
+wait_screen grub "for a command-line" 300
+"$vnc_tool" "$(socket grub vnc)" type c run 1 || fail "typing by VNC"
+wait_screen grub "grub>" 60
 "$vnc_tool" "$(socket grub vnc)" type 'echo Hello, "$root"!\n' run 2 save "$work/screen.ppm" ||
     fail "typing by VNC"
 wait_screen grub "Hello, " 60

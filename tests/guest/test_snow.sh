@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A guest that hammers random ports and addresses: whatever becomes of the guest, the engine goes
 # on, answers at once, and its log stays short.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 begin
 need_firmware
 [ -e tests/guest/snow.img ] || skip "the compiler makes no 32-bit code: snow.img was not built"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # VNC by TCP: a fixed port that is taken is refused with the reason; port 0 takes the next free one;
 # a password is asked for.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 begin
 need_firmware
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Viewers that stop reading or send garbage are dropped, and delay neither the control socket nor
 # another viewer.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 begin
 need_firmware
 limit_ms=$((1000 * ${GUEST_TIME_SCALE:-1}))
