@@ -10,11 +10,13 @@ GUEST_TESTS = \
 	tests/guest/test_payload.sh \
 	tests/guest/test_payload_ends.sh \
 	tests/guest/test_payload_hammer.sh \
+	tests/guest/test_keys.sh \
 	tests/guest/test_seabios.sh \
 	tests/guest/test_snow.sh \
 	tests/guest/test_vnc_port.sh \
 	tests/guest/test_vnc_stall.sh
-EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh tests/guest/snow.S
+EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \
+	tests/guest/keys.S tests/guest/snow.S
 
 .PHONY: check-guest
 if HAVE_CHECK
@@ -35,8 +37,12 @@ check-guest: $(guest_test_needs)
 	$(srcdir)/tests/guest/run.sh $(addprefix $(srcdir)/,$(GUEST_TESTS))
 endif
 
-CLEANFILES += tests/guest/snow.img
+CLEANFILES += tests/guest/keys.img tests/guest/snow.img
+SECTOR_LINK = -m32 -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-Ttext=0x7c00 \
+	-Wl,--oformat=binary
+tests/guest/keys.img: tests/guest/keys.S
+	@$(MKDIR_P) tests/guest
+	$(AM_V_CC)$(CC) $(SECTOR_LINK) -o $@ $(srcdir)/tests/guest/keys.S
 tests/guest/snow.img: tests/guest/snow.S
 	@$(MKDIR_P) tests/guest
-	$(AM_V_CC)$(CC) -m32 -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-Ttext=0x7c00 \
-		-Wl,--oformat=binary -o $@ $(srcdir)/tests/guest/snow.S
+	$(AM_V_CC)$(CC) $(SECTOR_LINK) -o $@ $(srcdir)/tests/guest/snow.S

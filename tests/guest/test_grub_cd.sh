@@ -9,15 +9,21 @@ begin
 need_firmware
 need_file $disc grub-rescue-pc
 
+# A BIOS keeps no more than 15 keys that its guest has not read: type less, and wait for the echo.
+# vnc_type TEXT ECHO
+vnc_type() {
+    "$vnc_tool" "$(socket grub vnc)" type "$1" run 0.2 save "$work/screen.ppm" >/dev/null ||
+        fail "typing '$1' by VNC"
+    wait_screen grub "$2" 120
+}
+
 make_machine grub --iso $disc
 start_machine grub
 wait_screen grub "for a command-line" 300
-"$vnc_tool" "$(socket grub vnc)" type c run 1 || fail "typing by VNC"
-wait_screen grub "grub>" 60
-"$vnc_tool" "$(socket grub vnc)" type 'echo Hello, "$root"!\n' run 2 save "$work/screen.ppm" ||
-    fail "typing by VNC"
-wait_screen grub "Hello, " 60
-"$VMDESK" screen grub | grep -q '^grub> echo Hello, "$root"!' || fail "the command is not as typed"
+vnc_type 'c' 'grub>'
+vnc_type 'set who=World' 'grub> set who=World'
+vnc_type '\necho "<$who>"' 'grub> echo "<$who>"'
+vnc_type '\n' '<World>'
 
 # The pictures that a viewer, the CLI and the control socket get are pictures.
 head -c 2 "$work/screen.ppm" | grep -q P6 || fail "the viewer's picture"
@@ -25,5 +31,7 @@ head -c 2 "$work/screen.ppm" | grep -q P6 || fail "the viewer's picture"
 head -c 8 "$work/screen.png" | od -An -c | grep -q 'P   N   G' || fail "the PNG picture"
 
 # The CLI types too.
-"$VMDESK" type grub 'set answer=42\necho "<$answer>"\n' || fail "type"
-wait_screen grub "<42>" 60
+"$VMDESK" type grub 'set x=42' || fail "type"
+wait_screen grub 'grub> set x=42' 120
+"$VMDESK" type grub '\necho "<$x>"\n' || fail "type"
+wait_screen grub '<42>' 120
