@@ -15,6 +15,7 @@ display_libdisplay_a_SOURCES = \
 	display/vnc.c display/vnc.h \
 	display/vnc_bridge.c display/vnc_bridge.h \
 	display/vnc_handshake.c display/vnc_handshake.h \
+	display/vnc_library.c display/vnc_library.h \
 	display/vnc_link.h \
 	display/vnc_listen.c display/vnc_listen.h \
 	display/vnc_messages.c display/vnc_messages.h \

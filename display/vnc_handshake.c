@@ -2,9 +2,10 @@
 #include "display/vnc_handshake.h"
 
 #include <glib.h>
-#include <rfb/rfb.h>
 #include <string.h>
 #include <sys/random.h>
+
+#include "display/vnc_library.h"
 
 #define SECURITY_NONE 1
 #define SECURITY_VNC 2
@@ -135,11 +136,16 @@ size_t vnc_handshake_feed(struct vnc_handshake *h, const uint8_t *data, size_t s
 
 bool vnc_handshake_verify(struct vnc_handshake *h, struct byte_queue *out)
 {
+    const struct vnc_library *lib = vnc_library();
     char key[VNC_PASSWORD_MAX + 1] = "";
     unsigned difference = 0;
 
     g_strlcpy(key, h->password, sizeof(key));
-    rfbEncryptBytes(h->challenge, key);
+    if (lib == NULL) {
+        h->state = HANDSHAKE_FAILED;
+        return false;
+    }
+    lib->rfbEncryptBytes(h->challenge, key);
     for (unsigned i = 0; i < VNC_CHALLENGE_SIZE; i++)
         difference |= h->challenge[i] ^ h->in[i];
     h->in_length = 0;

@@ -3,15 +3,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <rfb/rfb.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/log.h"
 #include "display/display_private.h"
+#include "display/vnc_library.h"
 
 /* What viewers see before the guest shows anything. */
 #define BLANK_WIDTH 640
@@ -38,6 +36,7 @@ struct vnc_client {
 struct vnc_screen {
     struct display_listener listener;
     struct display *display;
+    const struct vnc_library *lib; /* NULL before the first viewer, as rfb */
     char *name;
     rfbScreenInfoPtr rfb; /* NULL before the first viewer */
     uint32_t *blank;      /* NULL unless it is what viewers see */
@@ -54,7 +53,7 @@ static void client_gone(struct vnc_client *c)
 {
     struct vnc_screen *s = c->screen;
 
-    rfbClientConnectionGone(c->rfb);
+    c->screen->lib->rfbClientConnectionGone(c->rfb);
     g_source_destroy(c->source);
     g_source_unref(c->source);
     c->link->client = NULL;
@@ -87,7 +86,7 @@ static void client_update(struct vnc_client *c)
         }
         g_source_set_ready_time(c->source, -1);
         /* A new size goes alone, and the picture after it. */
-        for (unsigned i = 0; i < 2 && rfbUpdateClient(c->rfb); i++)
+        for (unsigned i = 0; i < 2 && c->screen->lib->rfbUpdateClient(c->rfb); i++)
             c->next_update_us = 2 * g_get_monotonic_time() - now;
     }
     if (c->rfb->sock == RFB_INVALID_SOCKET)
@@ -106,26 +105,12 @@ static gboolean client_dispatch(GSource *source, GSourceFunc callback, gpointer 
     struct vnc_client *c = ((struct client_source *)source)->client;
 
     for (unsigned i = 0; i < MESSAGES_A_TURN && readable(c->rfb); i++)
-        rfbProcessClientMessage(c->rfb);
+        c->screen->lib->rfbProcessClientMessage(c->rfb);
     client_update(c);
     return G_SOURCE_CONTINUE;
 }
 
 static GSourceFuncs client_funcs = {.dispatch = client_dispatch};
-
-/* Its errors are what viewers do, too; why we drop one is logged by the bridge. */
-G_GNUC_PRINTF(1, 2) static void on_rfb_log(const char *format, ...)
-{
-    char line[256];
-    va_list ap;
-
-    if (!log_debug_enabled("vnc"))
-        return;
-    va_start(ap, format);
-    vsnprintf(line, sizeof(line), format, ap);
-    va_end(ap);
-    log_debug("vnc", "%s", g_strchomp(line));
-}
 
 static void set_server_format(rfbScreenInfoPtr rfb)
 {
@@ -138,8 +123,10 @@ static void set_server_format(rfbScreenInfoPtr rfb)
 /* rfbNewFramebuffer() knows no format but its own, and calls this for each client after it. */
 static rfbBool on_set_translate(rfbClientPtr rfb)
 {
+    struct vnc_screen *s = rfb->screen->screenData;
+
     set_server_format(rfb->screen);
-    return rfbSetTranslateFunction(rfb);
+    return s->lib->rfbSetTranslateFunction(rfb);
 }
 
 static int on_set_desktop_size(int width, int height, int screens, rfbExtDesktopScreen *layout,
@@ -159,7 +146,7 @@ static void on_cut_text(char *text, int length, rfbClientPtr rfb)
 static void set_framebuffer(struct vnc_screen *s, uint32_t *pixels, unsigned width, unsigned height,
                             unsigned stride)
 {
-    rfbNewFramebuffer(s->rfb, (char *)pixels, width, height, 8, 3, 4);
+    s->lib->rfbNewFramebuffer(s->rfb, (char *)pixels, width, height, 8, 3, 4);
     set_server_format(s->rfb);
     s->rfb->paddedWidthInBytes = stride * 4;
     g_atomic_int_set(&s->size, width << 16 | height);
@@ -181,7 +168,7 @@ static void on_updated(struct display_listener *listener, const struct surface *
     for (unsigned i = 0; i < damage->count; i++) {
         const struct damage_rect *r = &damage->rects[i];
 
-        rfbMarkRectAsModified(s->rfb, r->x, r->y, r->x + r->width, r->y + r->height);
+        s->lib->rfbMarkRectAsModified(s->rfb, r->x, r->y, r->x + r->width, r->y + r->height);
     }
     /* Backwards, because a client that fails is taken off. */
     for (unsigned i = s->clients->len; i > 0; i--)
@@ -190,14 +177,15 @@ static void on_updated(struct display_listener *listener, const struct surface *
 
 static bool screen_open(struct vnc_screen *s)
 {
-    rfbLog = on_rfb_log;
-    rfbErr = on_rfb_log;
+    s->lib = vnc_library();
+    if (s->lib == NULL)
+        return false;
     if (s->blank == NULL)
         s->blank = g_try_new0(uint32_t, BLANK_WIDTH * BLANK_HEIGHT);
     if (s->blank == NULL)
         return false;
     if (s->rfb == NULL)
-        s->rfb = rfbGetScreen(NULL, NULL, BLANK_WIDTH, BLANK_HEIGHT, 8, 3, 4);
+        s->rfb = s->lib->rfbGetScreen(NULL, NULL, BLANK_WIDTH, BLANK_HEIGHT, 8, 3, 4);
     if (s->rfb == NULL)
         return false;
     s->rfb->screenData = s;
@@ -228,17 +216,17 @@ static bool play_handshake(struct vnc_screen *s, struct vnc_client *c, int ours,
         close(theirs);
         return false;
     }
-    c->rfb = rfbNewClient(s->rfb, theirs);
+    c->rfb = s->lib->rfbNewClient(s->rfb, theirs);
     if (c->rfb == NULL)
         return false;
-    rfbProcessClientMessage(c->rfb);
-    rfbProcessClientMessage(c->rfb);
+    s->lib->rfbProcessClientMessage(c->rfb);
+    s->lib->rfbProcessClientMessage(c->rfb);
     if (c->rfb->state == RFB_NORMAL && c->rfb->sock != RFB_INVALID_SOCKET &&
         recv(ours, answer, sizeof(answer), 0) == sizeof(answer))
         return true;
     if (c->rfb->sock != RFB_INVALID_SOCKET)
-        rfbCloseClient(c->rfb);
-    rfbClientConnectionGone(c->rfb);
+        s->lib->rfbCloseClient(c->rfb);
+    s->lib->rfbClientConnectionGone(c->rfb);
     return false;
 }
 
@@ -302,8 +290,8 @@ void vnc_screen_offer_extended_keys(struct vnc_screen *s, struct vnc_link *link)
     };
 
     if (link->client != NULL &&
-        rfbWriteExact(link->client->rfb, (const char *)offer, sizeof(offer)) <= 0) {
-        rfbCloseClient(link->client->rfb);
+        s->lib->rfbWriteExact(link->client->rfb, (const char *)offer, sizeof(offer)) <= 0) {
+        s->lib->rfbCloseClient(link->client->rfb);
         client_gone(link->client);
     }
 }
@@ -340,12 +328,12 @@ void vnc_screen_free(struct vnc_screen *s)
         struct vnc_client *c = g_ptr_array_index(s->clients, 0);
 
         if (c->rfb->sock != RFB_INVALID_SOCKET)
-            rfbCloseClient(c->rfb);
+            s->lib->rfbCloseClient(c->rfb);
         client_gone(c);
     }
     g_ptr_array_free(s->clients, TRUE);
     if (s->rfb != NULL)
-        rfbScreenCleanup(s->rfb);
+        s->lib->rfbScreenCleanup(s->rfb);
     g_free(s->blank);
     g_free(s->name);
     g_free(s);

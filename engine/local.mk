@@ -97,4 +97,4 @@ vmdesk_engine_LDADD = \
 	display/libdisplay.a \
 	disks/libdisks.a \
 	core/libcore.a \
-	$(VNC_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS)
+	$(PNG_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS)

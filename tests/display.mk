@@ -10,7 +10,7 @@ DISPLAY_TESTS = \
 check_PROGRAMS += $(DISPLAY_TESTS)
 TESTS += $(DISPLAY_TESTS)
 DISPLAY_TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(PNG_CFLAGS) $(VNCCLIENT_CFLAGS)
-DISPLAY_TEST_LIBS = display/libdisplay.a core/libcore.a $(VNC_LIBS) $(PNG_LIBS) $(GLIB_LIBS) \
+DISPLAY_TEST_LIBS = display/libdisplay.a core/libcore.a $(PNG_LIBS) $(GLIB_LIBS) \
 	$(CHECK_LIBS)
 tests_unit_test_damage_SOURCES = tests/unit/test_damage.c
 tests_unit_test_damage_CFLAGS = $(DISPLAY_TEST_CFLAGS)
@@ -38,4 +38,4 @@ check_PROGRAMS += tests/fuzz/fuzz_vnc
 TESTS += tests/fuzz/fuzz_vnc
 EXTRA_DIST += tests/fuzz/corpus/vnc
 tests_fuzz_fuzz_vnc_SOURCES = tests/fuzz/fuzz_vnc.c tests/fuzz/driver.c
-tests_fuzz_fuzz_vnc_LDADD = display/libdisplay.a core/libcore.a $(VNC_LIBS) $(GLIB_LIBS)
+tests_fuzz_fuzz_vnc_LDADD = display/libdisplay.a core/libcore.a $(GLIB_LIBS)
