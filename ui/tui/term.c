@@ -257,24 +257,43 @@ static void add_source(struct terminal *term, guint source)
     g_array_append_val(term->sources, source);
 }
 
-/* newterm() would end the program for one that is not. */
-static bool terminal_type_is_known(void)
+/* newterm() would end the program for one that is not. ret_colors may be NULL. */
+static bool terminal_type_is_known(const char *type, int *ret_colors)
 {
     int status = 0;
     const char *move;
 
-    if (setupterm(NULL, STDOUT_FILENO, &status) != OK)
+    if (setupterm(type, STDOUT_FILENO, &status) != OK)
         return false;
     move = tigetstr("cup");
     status = move && move != (char *)-1;
+    if (ret_colors)
+        *ret_colors = tigetnum("colors");
     del_curterm(cur_term);
     return status;
+}
+
+/* The variant of a type that takes 24-bit colours, where the terminal says that it does and the
+ * system knows one: "xterm-direct" for "xterm-256color". NULL: none. Caller frees. */
+static char *direct_color_type(const char *type)
+{
+    const char *says = getenv("COLORTERM");
+    g_autofree char *direct = NULL;
+    int colors = 0;
+
+    if (!says || (strcmp(says, "truecolor") != 0 && strcmp(says, "24bit") != 0) ||
+        !g_str_has_suffix(type, "-256color"))
+        return NULL;
+    direct = g_strdup_printf("%.*s-direct", (int)(strlen(type) - strlen("-256color")), type);
+    return terminal_type_is_known(direct, &colors) && colors >= 1 << 24 ? g_steal_pointer(&direct)
+                                                                        : NULL;
 }
 
 struct terminal *term_new(const struct term_options *options, const struct term_handlers *handlers,
                           void *opaque, GError **err)
 {
     const char *type = getenv("TERM");
+    g_autofree char *direct = NULL;
     struct terminal *term;
 
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
@@ -283,7 +302,7 @@ struct terminal *term_new(const struct term_options *options, const struct term_
                     "terminal, or give it a command: vmdesk help names them.");
         return NULL;
     }
-    if (!terminal_type_is_known()) {
+    if (!type || !terminal_type_is_known(type, NULL)) {
         vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
                     "The terminal type \"%s\" (TERM) is not known, or too simple for the "
                     "interface. Set TERM to what you use, for example xterm-256color.",
@@ -298,7 +317,8 @@ struct terminal *term_new(const struct term_options *options, const struct term_
     tcgetattr(STDIN_FILENO, &crash.settings);
     use_env(FALSE);
     use_tioctl(TRUE);
-    term->screen = newterm(NULL, stdout, stdin);
+    direct = direct_color_type(type);
+    term->screen = newterm(direct ? direct : type, stdout, stdin);
     if (!term->screen) {
         vmdesk_fail(err, VMDESK_ERROR_INTERNAL, "The terminal could not be set up.");
         term_free(term);
