@@ -10,9 +10,9 @@
 #include "ui/tui/tab.h"
 
 #define THUMBNAIL_INTERVAL_MS 500
-#define THUMBNAIL_WIDTH 32
-#define THUMBNAIL_HEIGHT 12
-#define THUMBNAIL_MIN_ROOM (THUMBNAIL_WIDTH + 42)
+#define THUMBNAIL_MIN_WIDTH 32
+#define THUMBNAIL_MAX_WIDTH 80
+#define THUMBNAIL_BESIDE 44 /* columns for what is on its left */
 #define LABEL_COLUMNS 10
 #define BUSY_COLUMNS 14
 
@@ -183,28 +183,46 @@ static void screen_changed(void *opaque)
     tui_redraw(opaque);
 }
 
+static bool fits_as_text(const struct guest_screen *screen, const struct rect *rect)
+{
+    return screen->mode == GUEST_SCREEN_TEXT && (int)screen->columns <= rect->width &&
+           (int)screen->rows <= rect->height;
+}
+
+static void draw_small_screen(struct terminal *term, const struct guest_screen *screen,
+                              const struct rect *rect)
+{
+    if (screen->mode == GUEST_SCREEN_BLANK)
+        draw_text(term, rect->x + rect->width / 2 - 6, rect->y + rect->height / 2, 12, ROLE_DIM,
+                  "blank screen");
+    else if (fits_as_text(screen, rect))
+        picture_draw_text(term, screen, rect, 0, 0);
+    else
+        picture_draw(term, screen, rect);
+}
+
 static void draw_thumbnail(struct overview *overview, struct vm *vm, struct lines *lines)
 {
-    struct rect *rect = &lines->left;
     struct terminal *term = tui_term(overview->tab.tui);
-    struct rect frame = {rect->x + rect->width - THUMBNAIL_WIDTH - 2, rect->y, THUMBNAIL_WIDTH + 2,
-                         MIN(THUMBNAIL_HEIGHT + 2, rect->height)};
-    struct rect inside = {frame.x + 1, frame.y + 1, frame.width - 2, frame.height - 2};
+    struct rect *rect = &lines->left;
+    int width = CLAMP(rect->width - THUMBNAIL_BESIDE, THUMBNAIL_MIN_WIDTH, THUMBNAIL_MAX_WIDTH);
+    int height = MIN(width * 3 / 8 + 1, rect->height - 2); /* 4:3, of cells twice as high as wide */
+    struct rect inside = {rect->x + rect->width - width - 1, rect->y + 1, width, height};
+    struct rect frame;
     const struct guest_screen *screen;
 
     if (!overview->feed)
         overview->feed = feed_new(tui_model(overview->tab.tui), THUMBNAIL_INTERVAL_MS,
                                   screen_changed, overview->tab.tui);
-    feed_update(overview->feed, vm, (unsigned)inside.width, (unsigned)inside.height * 2);
+    feed_update(overview->feed, vm, (unsigned)width, (unsigned)height * 2);
     screen = feed_screen(overview->feed);
     if (!screen)
         return;
+    if (fits_as_text(screen, &inside))
+        inside.height = (int)screen->rows;
+    frame = (struct rect){inside.x - 1, inside.y - 1, inside.width + 2, inside.height + 2};
     draw_frame(term, &frame, ROLE_FRAME, NULL);
-    if (screen->mode == GUEST_SCREEN_BLANK)
-        draw_text(term, inside.x + inside.width / 2 - 6, inside.y + inside.height / 2, 12, ROLE_DIM,
-                  "blank screen");
-    else
-        picture_draw(term, screen, &inside);
+    draw_small_screen(term, screen, &inside);
     tui_hot(overview->tab.tui, &frame, action_info(ACTION_CONSOLE)->key);
     lines->below.y += frame.height + 1;
     lines->below.height -= frame.height + 1;
@@ -218,7 +236,8 @@ static void overview_draw(struct tab *tab, struct vm *vm, const struct rect *rec
     const struct machine_config *config = vm->disk->config;
 
     model_show(vm);
-    if (vm_is_answering(vm) && rect->width >= THUMBNAIL_MIN_ROOM && rect->height > 6)
+    if (vm_is_answering(vm) && rect->width >= THUMBNAIL_BESIDE + THUMBNAIL_MIN_WIDTH &&
+        rect->height > 6)
         draw_thumbnail(overview, vm, &lines);
     draw_state(&lines, vm);
     if (!config)

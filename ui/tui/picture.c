@@ -26,10 +26,9 @@ static void draw_halves(struct terminal *term, int x, int y, uint32_t upper, uin
 void picture_draw(struct terminal *term, const struct guest_screen *screen, const struct rect *rect)
 {
     bool text = screen->mode == GUEST_SCREEN_TEXT;
-    int width =
-        text ? MIN(rect->width, (int)screen->columns) : MIN(rect->width, (int)screen->width);
-    int height = text ? MIN(rect->height * 2, (int)screen->rows)
-                      : MIN(rect->height * 2, (int)screen->height);
+    int width = MIN(rect->width, (int)(text ? screen->columns : screen->width));
+    /* a text mode fills a screen of 4:3 */
+    int height = MIN(rect->height * 2, text ? width * 3 / 4 : (int)screen->height);
     int left = rect->x + (rect->width - width) / 2;
     int top = rect->y + (rect->height - (height + 1) / 2) / 2;
 
