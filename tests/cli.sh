@@ -158,6 +158,7 @@ check 4 'running already (process [0-9]*)' start deb
 check 0 'deb  *running' list
 check 0 '"status": "running"' show deb --json
 check 4 'running already' delete deb --yes
+XDG_RUNTIME_DIR="$work/elsewhere" check 0 'deb  *running' list # the lock says where it is
 check 0 '^$' pause deb
 check 0 '"state": "paused"' list --json
 check 0 '^$' resume deb
