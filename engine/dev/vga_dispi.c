@@ -77,7 +77,6 @@ uint16_t vga_dispi_read(const struct vga *vga, unsigned index)
 
 static void enable(struct vga *vga, uint16_t value)
 {
-    static const uint16_t no_clear = 0x80;
     struct vga_regs *r = &vga->regs;
     bool was_enabled = vga_dispi_enabled(r);
 
@@ -92,7 +91,7 @@ static void enable(struct vga *vga, uint16_t value)
     r->dispi[DISPI_X_OFFSET] = 0;
     r->dispi[DISPI_Y_OFFSET] = 0;
     fix_up(r);
-    if (!(value & no_clear))
+    if (!(value & DISPI_NO_CLEAR))
         vga_vram_clear(vga, vga_dispi_pitch(r) * r->dispi[DISPI_YRES]);
 }
 

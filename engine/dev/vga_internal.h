@@ -103,6 +103,7 @@ enum dispi_register {
 #define DISPI_ENABLED 0x01u
 #define DISPI_GET_CAPS 0x02u
 #define DISPI_8BIT_DAC 0x20u
+#define DISPI_NO_CLEAR 0x80u
 
 /* All registers: a refresh works from one copy of them. */
 struct vga_regs {
