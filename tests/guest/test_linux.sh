@@ -23,13 +23,17 @@ if [ -z "$kernel" ]; then
     kernel=$(find "$cache" -name 'vmlinuz-*-cloud-amd64' | sort -V | tail -n 1)
 fi
 
+head -c 300000 /dev/zero >"$work/initrd"
 make_machine linux --set machine.memory=512M --set machine.cpus=2 --set boot.kernel="$kernel" \
+    --set boot.initrd="$work/initrd" \
     --set boot.cmdline="console=ttyS0 earlyprintk=ttyS0 panic=-1" \
     --set serial.file="$work/serial.log"
 start_machine linux
 wait_file "$work/serial.log" "Linux version" 300
 grep -a "Linux version" "$work/serial.log"
 
-# What the firmware told it arrived.
+# What we and the firmware told it arrived.
+wait_file "$work/serial.log" "Command line: console=ttyS0 earlyprintk=ttyS0 panic=-1" 60
+wait_file "$work/serial.log" "RAMDISK: \[mem " 60
 wait_file "$work/serial.log" "DMI: vmdesk" 120
 wait_file "$work/serial.log" "ACPI: FACP .*VMDESK" 120
