@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/keys.h"
+#include "display/display.h"
 #include "engine/control/control_internal.h"
 
 #define MAX_MOTION 32767 /* pixels in one event */
@@ -197,6 +198,7 @@ static void input_send_event(struct control_request *request, const json_t *argu
     for (size_t i = 0; i < count; i++)
         apply(request->connection, &events[i], &motion);
     report(request->connection, &motion);
+    display_wake(machine_display(request->connection->server->machine));
     control_return(request, NULL);
 }
 
