@@ -77,4 +77,13 @@ kill -9 "$(tui_pid)"
 open_tui 80 24
 wait_for '1 running'
 [ "$(engine_pid two)" = "$pid" ] || fail "the machine did not go on"
+
+# One that hangs already when the interface opens.
+keys q
+wait_for '[exit 0]'
+kill -STOP "$pid"
+open_tui 80 24
+wait_for 'no answer'
+kill -CONT "$pid"
+wait_for '1 running'
 exit 0
