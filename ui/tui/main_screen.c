@@ -127,23 +127,26 @@ void tui_select(struct tui *tui, const char *name)
  * Actions.
  */
 
+static void hide_tab(struct main_screen *main)
+{
+    if (current_tab(main)->ops->hide)
+        current_tab(main)->ops->hide(current_tab(main));
+}
+
 static void show_tab(struct main_screen *main, unsigned tab)
 {
-    if (tab != main->tab && current_tab(main)->ops->hide)
-        current_tab(main)->ops->hide(current_tab(main));
+    if (tab != main->tab)
+        hide_tab(main);
     main->tab = tab;
     main->in_detail = true;
 }
 
 static void leave_detail(struct main_screen *main)
 {
-    if (main->full_screen) {
+    if (main->full_screen)
         main->full_screen = false;
-        return;
-    }
-    main->in_detail = false;
-    if (term_width(tui_term(main->screen.tui)) < WIDE && current_tab(main)->ops->hide)
-        current_tab(main)->ops->hide(current_tab(main));
+    else
+        main->in_detail = false;
 }
 
 static bool needs_machine(enum action action)
@@ -557,8 +560,6 @@ static void draw_detail(struct main_screen *main, const struct layout *layout)
     struct rect area = layout->detail;
     struct vm *vm = selected_vm(main);
 
-    if (!vm)
-        return;
     if (layout->wide && !main->full_screen) {
         g_autofree char *title =
             g_strdup_printf("%s %s %s", vm->name, theme_glyph(term_theme(term), vm_state_glyph(vm)),
@@ -645,8 +646,10 @@ static void main_draw(struct screen *screen)
         draw_list(main, &layout);
     if (is_grabbed(main))
         draw_grab_cover(main);
-    if (layout.detail.width)
+    if (layout.detail.width && main->shown->len)
         draw_detail(main, &layout);
+    else
+        hide_tab(main);
     if (!draw_message(main) && layout.hints >= 0)
         draw_hints(main, layout.hints);
 }
