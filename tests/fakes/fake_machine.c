@@ -202,6 +202,10 @@ void display_query_cancel(struct display_ticket *ticket)
     ((struct fake_query *)ticket)->done = NULL;
 }
 
+void display_wake(struct display *display)
+{
+}
+
 void display_screendump(struct display *display, GMainContext *context, display_png_done done,
                         void *opaque)
 {
