@@ -5,12 +5,12 @@ GUEST_TESTS = \
 	tests/guest/test_control_abuse.sh \
 	tests/guest/test_engine_kill.sh \
 	tests/guest/test_grub_cd.sh \
+	tests/guest/test_keys.sh \
 	tests/guest/test_linux.sh \
 	tests/guest/test_ovmf.sh \
 	tests/guest/test_payload.sh \
 	tests/guest/test_payload_ends.sh \
 	tests/guest/test_payload_hammer.sh \
-	tests/guest/test_keys.sh \
 	tests/guest/test_seabios.sh \
 	tests/guest/test_snow.sh \
 	tests/guest/test_vnc_port.sh \
@@ -30,7 +30,7 @@ tests_guest_vnc_tool_LDADD = $(GLIB_LIBS) $(VNCCLIENT_LIBS)
 guest_test_needs = vmdesk$(EXEEXT) vmdesk-engine$(EXEEXT) \
 	tests/guest/control_tool$(EXEEXT) tests/guest/vnc_tool$(EXEEXT)
 if HAVE_M32
-guest_test_needs += tests/guest/payload/payload tests/guest/snow.img
+guest_test_needs += tests/guest/keys.img tests/guest/payload/payload tests/guest/snow.img
 endif
 
 check-guest: $(guest_test_needs)
