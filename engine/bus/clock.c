@@ -136,7 +136,7 @@ void clock_free(struct clock *clock)
 void clock_start(struct clock *clock)
 {
     g_mutex_lock(&clock->lock);
-    if (!clock->running) {
+    if (clock->source != NULL && !clock->running) {
         clock->running = true;
         clock->started_at = host_now();
     }

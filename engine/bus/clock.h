@@ -26,7 +26,8 @@ struct vm_timer {
     uint64_t deadline;
 };
 
-/* lock is the board's. With a NULL context the clock is manual: only clock_advance() moves it. */
+/* lock is the board's. With a NULL context the clock is manual: only clock_advance() moves it, and
+ * starting and stopping have no effect. */
 struct clock *clock_new(GMutex *lock, GMainContext *context);
 void clock_free(struct clock *clock);
 
