@@ -31,6 +31,7 @@ infocmp tmux-256color >/dev/null 2>&1 || skip "the terminal type tmux-256color i
 temp=$(mktemp -d /tmp/vmdesk-golden.XXXXXX)
 export HOME=$temp/home XDG_DATA_HOME=$temp/data XDG_RUNTIME_DIR=$temp/run VMDESK_FAKE=$temp/fake
 export VMDESK_ENGINE TZ=UTC LC_ALL=C.UTF-8 TMUX_TMPDIR=$temp
+ulimit -c 0
 unset NO_COLOR COLORTERM TMUX XDG_DOWNLOAD_DIR || true
 machines=$XDG_DATA_HOME/vmdesk/machines
 mkdir -p "$HOME" "$machines" "$XDG_RUNTIME_DIR" "$VMDESK_FAKE"

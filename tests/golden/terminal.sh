@@ -72,6 +72,15 @@ opens x 'Force demo off?'
 keys 1
 wait_for '1 min'
 
+# A crash gives the terminal back: the keys are echoed again, the other screen is left.
+kill -SEGV "$(tui_pid)"
+wait_for '[exit 139]'
+hides vmdesk || fail "a crash leaves its screen behind"
+typed 'echo is on'
+wait_for 'echo is on'
+open_tui 80 24
+wait_for '1 running'
+
 # A hangup ends it, and leaves the machine alone.
 kill -HUP "$(tui_pid)"
 wait_for '[exit 0]'
