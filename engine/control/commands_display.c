@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The screen: asked of the display's thread, answered when it replies. */
+#include <gio/gio.h>
+
 #include "core/error.h"
 #include "display/display.h"
 #include "engine/control/control_internal.h"
@@ -85,37 +87,70 @@ static void query_screen(struct control_request *request, const json_t *argument
 /* A screendump cannot be called back: it outlives a request that is cancelled. */
 struct dump {
     struct control_request *request; /* NULL: cancelled */
-    char *filename;                  /* NULL: return it */
+    GMainContext *context;
+    char *filename; /* NULL: return it */
+    GBytes *png;
 };
 
-static void write_picture(const char *filename, const uint8_t *data, size_t size, GError **err)
+/* Takes error, or result when there is none. */
+static void end_dump(struct dump *dump, json_t *result, GError *error)
 {
-    g_autoptr(GError) error = NULL;
-
-    if (!g_file_set_contents_full(filename, (const char *)data, size,
-                                  G_FILE_SET_CONTENTS_CONSISTENT, 0666, &error))
-        vmdesk_fail(err, VMDESK_ERROR_IO, "Cannot write the picture: %s.", error->message);
-}
-
-static void on_png(GBytes *png, const GError *why, void *opaque)
-{
-    struct dump *dump = opaque;
-    GError *error = why != NULL ? g_error_copy(why) : NULL;
-    json_t *result = NULL;
-    gsize size = 0;
-    const uint8_t *data = png != NULL ? g_bytes_get_data(png, &size) : NULL;
-
-    if (dump->request != NULL && error == NULL && dump->filename == NULL)
-        result = json_pack("{s:o}", "png", base64(data, size));
-    else if (dump->request != NULL && error == NULL)
-        write_picture(dump->filename, data, size, &error);
     if (dump->request != NULL && error != NULL)
         control_fail(dump->request, g_steal_pointer(&error));
     else if (dump->request != NULL)
-        control_return(dump->request, result);
+        control_return(dump->request, g_steal_pointer(&result));
+    json_decref(result);
     g_clear_error(&error);
+    g_clear_pointer(&dump->png, g_bytes_unref);
     g_free(dump->filename);
     g_free(dump);
+}
+
+/* On a thread of its own: the disk may be slow, and guest timers live on the main loop. */
+static void write_file(GTask *task, void *source, void *opaque, GCancellable *cancellable)
+{
+    const struct dump *dump = opaque;
+    g_autoptr(GError) error = NULL;
+    gsize size;
+    const char *data = g_bytes_get_data(dump->png, &size);
+
+    if (g_file_set_contents_full(dump->filename, data, size, G_FILE_SET_CONTENTS_CONSISTENT, 0666,
+                                 &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_new_error(task, VMDESK_ERROR, VMDESK_ERROR_IO,
+                                "Cannot write the picture: %s.", error->message);
+}
+
+static void on_written(GObject *source, GAsyncResult *result, void *opaque)
+{
+    GError *error = NULL;
+
+    g_task_propagate_boolean(G_TASK(result), &error);
+    end_dump(opaque, NULL, error);
+}
+
+static void on_png(GBytes *png, const GError *error, void *opaque)
+{
+    struct dump *dump = opaque;
+    gsize size;
+    const uint8_t *data;
+    GTask *task;
+
+    if (error != NULL) {
+        end_dump(dump, NULL, g_error_copy(error));
+    } else if (dump->filename == NULL) {
+        data = g_bytes_get_data(png, &size);
+        end_dump(dump, json_pack("{s:o}", "png", base64(data, size)), NULL);
+    } else {
+        dump->png = g_bytes_ref(png);
+        g_main_context_push_thread_default(dump->context);
+        task = g_task_new(NULL, NULL, on_written, dump);
+        g_main_context_pop_thread_default(dump->context);
+        g_task_set_task_data(task, dump, NULL);
+        g_task_run_in_thread(task, write_file);
+        g_object_unref(task);
+    }
 }
 
 static void cancel_dump(struct control_request *request)
@@ -137,6 +172,7 @@ static void screendump(struct control_request *request, const json_t *arguments)
     }
     dump = g_new0(struct dump, 1);
     dump->request = request;
+    dump->context = request->server->context;
     dump->filename = g_strdup(filename);
     request->cancel = cancel_dump;
     request->work = dump;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* input-send-event: QMP's InputEvent, checked as a whole before the first one is sent. */
-#include <string.h>
 
 #include "core/error.h"
 #include "core/keys.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The commands that only look, all but the screen. */
-#include "core/log.h"
 #include "display/vnc.h"
 #include "engine/control/control_internal.h"
 #include "engine/dev/serial_backend.h"
