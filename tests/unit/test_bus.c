@@ -21,7 +21,7 @@ static uint64_t probe_read(void *opaque, uint64_t offset, unsigned size)
 {
     struct probe *p = opaque;
 
-    return size == 1 ? p->id : 0x0101010101010101 * p->id;
+    return size == 1 ? p->id : UINT64_C(0x0101010101010101) * p->id;
 }
 
 static void probe_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
