@@ -273,8 +273,8 @@ static void draw_status(struct console *console, const struct rect *line,
     } else if (console->grabbed) {
         draw_fill(term, line, ROLE_GRAB);
         draw_format(term, x, line->y, line->width, ROLE_GRAB,
-                    " keys go to: %s %s Ctrl-] d returns, Ctrl-] a Ctrl-Alt-Del %s %s",
-                    console->name, theme_glyph(term_theme(term), GLYPH_DOT),
+                    " keys go to: %s %s Ctrl-] d returns %s %s", console->name,
+                    theme_glyph(term_theme(term), GLYPH_DOT),
                     theme_glyph(term_theme(term), GLYPH_DOT), what);
         tui_hot(tui, line, TUI_KEY_RELEASE);
     } else {
