@@ -87,6 +87,7 @@ static void connect_viewer(struct viewer *viewer, const char *address)
     client->canHandleNewFBSize = TRUE;
     client->appData.encodingsString = "zrle hextile raw";
     client->appData.useRemoteCursor = FALSE;
+    free(client->serverHost);
     client->serverHost = strdup(address);
     if (address[0] != '/' && colon != NULL) {
         client->serverHost[colon - address] = '\0';
