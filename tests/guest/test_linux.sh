@@ -5,7 +5,7 @@
 #
 # Where KVM interprets ring 0, unpacking takes minutes and the kernel dies of an instruction that
 # KVM lacks, after its first lines or before: then the machine must name it.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 cache=${VMDESK_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vmdesk-tests}
 package=linux-image-cloud-amd64
 begin

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # OVMF from its flash. Where KVM runs it whole, to its boot manager; where KVM interprets ring 0, to
 # the instruction that KVM lacks, which the machine must name.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 begin
 need_kvm
 need_file /usr/share/OVMF/OVMF_CODE_4M.fd ovmf

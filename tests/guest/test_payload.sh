@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The multiboot payload tests the devices of a machine with four processors, and is given modules.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 payload=$PWD/tests/guest/payload/payload
 begin
 need_firmware

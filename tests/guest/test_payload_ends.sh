@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # How a guest may end or restart its machine, and what is said of one that breaks.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 payload=$PWD/tests/guest/payload/payload
 begin
 need_firmware

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The payload writes nonsense to ports, holes, and DMA addresses outside of RAM; the engine goes on.
-. "${srcdir:-.}/tests/guest/lib.sh"
+. "$(dirname "$0")/lib.sh" || exit 1
 payload=$PWD/tests/guest/payload/payload
 begin
 need_firmware
