@@ -33,6 +33,7 @@ struct viewer {
     struct peer *peer;
     struct protocol_reader reader;
     json_t *waiting; /* the id of a query-screen that waits; NULL: none */
+    guint patience;  /* source: the end of its wait */
 };
 
 struct fake {
@@ -174,6 +175,40 @@ static void run_action(struct fake *fake, const char *command, const json_t *arg
     }
 }
 
+static void answer_waiting(struct viewer *viewer, json_t *result)
+{
+    g_clear_handle_id(&viewer->patience, g_source_remove);
+    if (viewer->waiting)
+        send_message(viewer, protocol_return(viewer->waiting, json_incref(result)));
+    g_clear_pointer(&viewer->waiting, json_decref);
+    json_decref(result);
+}
+
+static gboolean wait_is_over(gpointer opaque)
+{
+    struct viewer *viewer = opaque;
+
+    viewer->patience = 0;
+    answer_waiting(viewer,
+                   json_pack("{s:I,s:b}", "generation", viewer->fake->generation, "unchanged", 1));
+    return G_SOURCE_REMOVE;
+}
+
+static void query_screen(struct viewer *viewer, json_t *id, const json_t *arguments)
+{
+    struct fake *fake = viewer->fake;
+    json_int_t wait = json_integer_value(json_object_get(arguments, "wait"));
+
+    if (json_integer_value(json_object_get(arguments, "since")) < fake->generation) {
+        send_message(viewer, protocol_return(id, screen(fake)));
+        return;
+    }
+    g_clear_handle_id(&viewer->patience, g_source_remove);
+    json_decref(viewer->waiting);
+    viewer->waiting = json_incref(id);
+    viewer->patience = g_timeout_add((guint)wait, wait_is_over, viewer);
+}
+
 static void run_line(struct viewer *viewer, const char *line, size_t size)
 {
     struct fake *fake = viewer->fake;
@@ -183,14 +218,7 @@ static void run_line(struct viewer *viewer, const char *line, size_t size)
     json_t *id = json_object_get(message, "id");
 
     if (g_strcmp0(command, "query-screen") == 0) {
-        json_int_t since = json_integer_value(json_object_get(arguments, "since"));
-
-        if (since < fake->generation) {
-            send_message(viewer, protocol_return(id, screen(fake)));
-        } else {
-            json_decref(viewer->waiting);
-            viewer->waiting = json_incref(id);
-        }
+        query_screen(viewer, id, arguments);
     } else if (command) {
         send_message(viewer, protocol_return(id, run_query(fake, command)));
         run_action(fake, command, arguments);
@@ -204,6 +232,7 @@ static void viewer_free(struct viewer *viewer)
     peer_free(viewer->peer);
     protocol_reader_finish(&viewer->reader);
     json_decref(viewer->waiting);
+    g_clear_handle_id(&viewer->patience, g_source_remove);
     g_free(viewer);
 }
 
@@ -281,13 +310,8 @@ static gboolean script_changed(gpointer opaque)
 
     load_script(fake);
     tell_status(fake);
-    for (guint i = 0; i < fake->viewers->len; i++) {
-        struct viewer *viewer = fake->viewers->pdata[i];
-
-        if (viewer->waiting)
-            send_message(viewer, protocol_return(viewer->waiting, screen(fake)));
-        g_clear_pointer(&viewer->waiting, json_decref);
-    }
+    for (guint i = 0; i < fake->viewers->len; i++)
+        answer_waiting(fake->viewers->pdata[i], screen(fake));
     return G_SOURCE_CONTINUE;
 }
 

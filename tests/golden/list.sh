@@ -63,10 +63,14 @@ golden list-40x10
 resize 80 24
 golden list-80x24
 
-# The mouse: a click selects a row, a second one opens it, tabs and hints are buttons.
-click 10 2
-click 10 2
-wait_for '1 Overview'
+# The mouse: a click selects a row, a second one soon after opens it, tabs and hints are buttons.
+double_click_opens() {
+    click 10 2
+    click 10 2
+    sleep 1
+    shows '1 Overview'
+}
+eventually "a double click does not open the machine" double_click_opens
 click 30 1
 wait_for machine.memory
 click 2 23
