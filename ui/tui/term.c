@@ -331,6 +331,7 @@ struct terminal *term_new(const struct term_options *options, const struct term_
     nonl();
     keypad(stdscr, TRUE);
     nodelay(stdscr, TRUE);
+    typeahead(-1); /* a frame is sent whole even when a key has come */
     curs_set(0);
     set_up_colors(term, options);
     if (!options->no_mouse) {
