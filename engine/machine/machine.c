@@ -46,10 +46,8 @@ struct message {
     uint32_t code;
 };
 
-static void message_free(gpointer data)
+static void message_free(struct message *m)
 {
-    struct message *m = data;
-
     g_free(m->text);
     g_free(m);
 }
@@ -62,8 +60,28 @@ static void post(struct machine *machine, int kind, const char *text, uint32_t c
     m->kind = kind;
     m->text = g_strdup(text);
     m->code = code;
-    g_async_queue_push(machine->messages, m);
+    g_mutex_lock(&machine->message_lock);
+    g_queue_push_tail(&machine->messages, m);
+    g_mutex_unlock(&machine->message_lock);
     g_source_set_ready_time(machine->message_source, 0);
+}
+
+static struct message *next_message(struct machine *machine)
+{
+    struct message *m;
+
+    g_mutex_lock(&machine->message_lock);
+    m = g_queue_pop_head(&machine->messages);
+    g_mutex_unlock(&machine->message_lock);
+    return m;
+}
+
+static void drop_messages(struct machine *machine)
+{
+    struct message *m;
+
+    while ((m = next_message(machine)) != NULL)
+        message_free(m);
 }
 
 /* The vCPU that made the access must not run on, so the pause comes at once and the rest later. */
@@ -164,12 +182,9 @@ static void end(struct machine *machine, int code, const char *reason)
 
 static void reset_machine(struct machine *machine, const char *by)
 {
-    struct message *stale;
-
     halt_vcpus(machine);
     /* Whatever the guest had to say before no longer counts. */
-    while ((stale = g_async_queue_try_pop(machine->messages)) != NULL)
-        message_free(stale);
+    drop_messages(machine);
     g_mutex_lock(&machine->board.lock);
     board_reset_devices(&machine->board);
     g_mutex_unlock(&machine->board.lock);
@@ -236,7 +251,7 @@ static gboolean dispatch_messages(GSource *source, GSourceFunc callback, gpointe
     struct message *m;
 
     g_source_set_ready_time(source, -1);
-    while ((m = g_async_queue_try_pop(machine->messages)) != NULL) {
+    while ((m = next_message(machine)) != NULL) {
         /* A guest that has crashed or ended has nothing more to say. */
         if (machine->state == MACHINE_RUNNING || machine->state == MACHINE_PAUSED)
             handle(machine, m);
@@ -253,7 +268,7 @@ static void init_messages(struct machine *machine, GMainContext *context)
 {
     static GSourceFuncs funcs = {.dispatch = dispatch_messages};
 
-    machine->messages = g_async_queue_new_full(message_free);
+    g_mutex_init(&machine->message_lock);
     machine->message_source = g_source_new(&funcs, sizeof(struct message_source));
     ((struct message_source *)machine->message_source)->machine = machine;
     g_source_set_name(machine->message_source, "machine messages");
@@ -385,7 +400,8 @@ void machine_free(struct machine *machine)
     ram_finish(&machine->ram);
     g_source_destroy(machine->message_source);
     g_source_unref(machine->message_source);
-    g_async_queue_unref(machine->messages);
+    drop_messages(machine);
+    g_mutex_clear(&machine->message_lock);
     g_free(machine->cd_path);
     g_free(machine->detail);
     g_free(machine);

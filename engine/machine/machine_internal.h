@@ -34,7 +34,8 @@ struct machine {
     char *cd_path;     /* of the disc that the host put in last; NULL: none */
     gint64 started_us; /* monotonic time at which the engine's main() began; 0: not known */
 
-    GAsyncQueue *messages; /* struct message *, from any thread */
+    GMutex message_lock;
+    GQueue messages; /* struct message *, from any thread */
     GSource *message_source;
 };
 
