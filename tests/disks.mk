@@ -1,0 +1,40 @@
+# Images, the threads that read and write them, and the SATA controller before them.
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_io_context tests/unit/test_image
+TESTS += tests/unit/test_io_context tests/unit/test_image
+tests_unit_test_io_context_SOURCES = tests/unit/test_io_context.c
+tests_unit_test_io_context_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_io_context_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+tests_unit_test_image_SOURCES = \
+	tests/fakes/memory_file.c \
+	tests/fakes/memory_file.h \
+	tests/unit/test_image.c
+tests_unit_test_image_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_image_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+endif
+
+ahci_test_libs = engine/libengine.a disks/libdisks.a core/libcore.a $(GLIB_LIBS)
+ahci_test_fakes = \
+	tests/fakes/ahci_driver.c tests/fakes/ahci_driver.h \
+	tests/fakes/fake_board.c tests/fakes/fake_board.h \
+	tests/fakes/memory_file.c tests/fakes/memory_file.h
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_ahci
+TESTS += tests/unit/test_ahci
+tests_unit_test_ahci_SOURCES = tests/unit/test_ahci.c $(ahci_test_fakes)
+tests_unit_test_ahci_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_ahci_LDADD = $(ahci_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_atapi
+TESTS += tests/unit/test_atapi
+tests_unit_test_atapi_SOURCES = tests/unit/test_atapi.c $(ahci_test_fakes)
+tests_unit_test_atapi_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_atapi_LDADD = $(ahci_test_libs) $(CHECK_LIBS)
+endif
+# A guest may race with the DMA that it has asked for; ThreadSanitizer would report it.
+check_PROGRAMS += tests/fuzz/fuzz_ahci
+if !TSAN
+TESTS += tests/fuzz/fuzz_ahci
+endif
+EXTRA_DIST += tests/fuzz/corpus/ahci
+tests_fuzz_fuzz_ahci_SOURCES = tests/fuzz/fuzz_ahci.c tests/fuzz/driver.c $(ahci_test_fakes)
+tests_fuzz_fuzz_ahci_LDADD = $(ahci_test_libs)
