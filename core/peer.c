@@ -85,7 +85,8 @@ static void receive(struct peer *peer)
 static gboolean dispatch(GSource *source, GSourceFunc callback, void *opaque)
 {
     struct peer *peer = (struct peer *)source;
-    GIOCondition events = g_source_query_unix_fd(source, peer->tag);
+    /* Between poll() and here another source may have stopped this one. */
+    GIOCondition events = peer->tag != NULL ? g_source_query_unix_fd(source, peer->tag) : 0;
 
     if (waiting(peer) > 0 && events != 0)
         send_waiting(peer);

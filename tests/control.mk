@@ -24,6 +24,11 @@ tests_unit_test_control_SOURCES = tests/unit/test_control.c \
 tests_unit_test_control_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_control_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) \
 	$(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_peer
+TESTS += tests/unit/test_peer
+tests_unit_test_peer_SOURCES = tests/unit/test_peer.c
+tests_unit_test_peer_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_peer_LDADD = core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/test_serial_backend
 TESTS += tests/unit/test_serial_backend
 tests_unit_test_serial_backend_SOURCES = tests/unit/test_serial_backend.c
