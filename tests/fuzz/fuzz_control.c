@@ -65,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const size_t chunk = 1 + size % 61;
     int fds[2];
 
+    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     server = control_server_new(&(struct control_options){.context = context,
                                                           .path = path,
                                                           .machine = machine,

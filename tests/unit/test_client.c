@@ -79,6 +79,7 @@ static void setup(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
+    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     folder = g_dir_make_tmp("vmdesk-client-XXXXXX", NULL);
     path = g_build_filename(folder, "control.sock", NULL);
     g_strlcpy(address.sun_path, path, sizeof(address.sun_path));

@@ -54,6 +54,7 @@ static void setup(void)
 {
     g_autoptr(GError) error = NULL;
 
+    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     folder = g_dir_make_tmp("vmdesk-control-XXXXXX", NULL);
     path = g_build_filename(folder, "control.sock", NULL);
     context = g_main_context_new();

@@ -38,6 +38,7 @@ static void setup(void)
 {
     g_autoptr(GError) error = NULL;
 
+    g_log_set_always_fatal(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
     folder = g_dir_make_tmp("vmdesk-serial-XXXXXX", NULL);
     path = g_build_filename(folder, "serial.sock", NULL);
     file = g_build_filename(folder, "serial.log", NULL);
