@@ -17,7 +17,8 @@ check_PROGRAMS += tests/fuzz/fuzz_guest_screen
 TESTS += tests/fuzz/fuzz_guest_screen
 EXTRA_DIST += tests/fuzz/corpus/guest_screen
 tests_fuzz_fuzz_guest_screen_SOURCES = tests/fuzz/fuzz_guest_screen.c tests/fuzz/driver.c
-tests_fuzz_fuzz_guest_screen_LDADD = ui/tui/libtui.a core/libcore.a $(JANSSON_LIBS) $(GLIB_LIBS)
+tests_fuzz_fuzz_guest_screen_LDADD = ui/tui/libtui.a core/libcore.a $(TUI_LIBS) $(JANSSON_LIBS) \
+	$(GLIB_LIBS)
 
 if HAVE_CHECK
 tui_test_libs = ui/tui/libtui.a core/libcore.a $(TUI_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)

@@ -24,6 +24,6 @@ tests_unit_test_vga_render_LDADD = $(vga_test_libs)
 check_PROGRAMS += tests/unit/test_edid
 TESTS += tests/unit/test_edid
 tests_unit_test_edid_SOURCES = tests/unit/test_edid.c
-tests_unit_test_edid_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_edid_LDADD = $(vga_test_libs)
+tests_unit_test_edid_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(GIO_CFLAGS)
+tests_unit_test_edid_LDADD = $(vga_test_libs) $(GIO_LIBS)
 endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The screen: asked of the display's thread, answered when it replies. */
-#include <gio/gio.h>
-
 #include "core/error.h"
 #include "display/display.h"
 #include "engine/control/control_internal.h"
@@ -90,6 +88,8 @@ struct dump {
     GMainContext *context;
     char *filename; /* NULL: return it */
     GBytes *png;
+    GThread *writer;
+    GError *error; /* the writer's */
 };
 
 /* Takes error, or result when there is none. */
@@ -106,28 +106,31 @@ static void end_dump(struct dump *dump, json_t *result, GError *error)
     g_free(dump);
 }
 
-/* On a thread of its own: the disk may be slow, and guest timers live on the main loop. */
-static void write_file(GTask *task, void *source, void *opaque, GCancellable *cancellable)
+static gboolean on_written(gpointer opaque)
 {
-    const struct dump *dump = opaque;
+    struct dump *dump = opaque;
+
+    g_thread_join(dump->writer);
+    end_dump(dump, NULL, g_steal_pointer(&dump->error));
+    return G_SOURCE_REMOVE;
+}
+
+/* On a thread of its own: the disk may be slow, and guest timers live on the main loop. */
+static void *write_file(void *opaque)
+{
+    struct dump *dump = opaque;
+    g_autoptr(GSource) done = g_idle_source_new();
     g_autoptr(GError) error = NULL;
     gsize size;
     const char *data = g_bytes_get_data(dump->png, &size);
 
-    if (g_file_set_contents_full(dump->filename, data, size, G_FILE_SET_CONTENTS_CONSISTENT, 0666,
-                                 &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_new_error(task, VMDESK_ERROR, VMDESK_ERROR_IO,
-                                "Cannot write the picture: %s.", error->message);
-}
-
-static void on_written(GObject *source, GAsyncResult *result, void *opaque)
-{
-    GError *error = NULL;
-
-    g_task_propagate_boolean(G_TASK(result), &error);
-    end_dump(opaque, NULL, error);
+    if (!g_file_set_contents_full(dump->filename, data, size, G_FILE_SET_CONTENTS_CONSISTENT, 0666,
+                                  &error))
+        vmdesk_fail(&dump->error, VMDESK_ERROR_IO, "Cannot write the picture: %s.",
+                    error->message);
+    g_source_set_callback(done, on_written, dump, NULL);
+    g_source_attach(done, dump->context);
+    return NULL;
 }
 
 static void on_png(GBytes *png, const GError *error, void *opaque)
@@ -135,7 +138,6 @@ static void on_png(GBytes *png, const GError *error, void *opaque)
     struct dump *dump = opaque;
     gsize size;
     const uint8_t *data;
-    GTask *task;
 
     if (error != NULL) {
         end_dump(dump, NULL, g_error_copy(error));
@@ -144,12 +146,9 @@ static void on_png(GBytes *png, const GError *error, void *opaque)
         end_dump(dump, json_pack("{s:o}", "png", base64(data, size)), NULL);
     } else {
         dump->png = g_bytes_ref(png);
-        g_main_context_push_thread_default(dump->context);
-        task = g_task_new(NULL, NULL, on_written, dump);
-        g_main_context_pop_thread_default(dump->context);
-        g_task_set_task_data(task, dump, NULL);
-        g_task_run_in_thread(task, write_file);
-        g_object_unref(task);
+        dump->writer = g_thread_try_new("screendump", write_file, dump, &dump->error);
+        if (dump->writer == NULL)
+            end_dump(dump, NULL, g_steal_pointer(&dump->error));
     }
 }
 

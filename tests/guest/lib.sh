@@ -98,6 +98,10 @@ within() {
     done
 }
 
+no_engines() {
+    [ -z "$(engines)" ]
+}
+
 # wait_file FILE PATTERN SECONDS
 wait_file() {
     within "$3" grep -aqs -- "$2" "$1" || {

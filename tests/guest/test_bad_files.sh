@@ -15,7 +15,7 @@ make_machine m
 try() {
     "$VMDESK" set m "$1=$2" >/dev/null || fail "set $1=$2"
     refuses "$3" "$VMDESK" start m
-    [ -z "$(engines)" ] || fail "an engine is left after $1=$2"
+    within 5 no_engines || fail "an engine is left after $1=$2"
     "$VMDESK" set m "$1=" >/dev/null || fail "unset $1"
 }
 try disk0.file "$work/none.img" "$work/none.img"

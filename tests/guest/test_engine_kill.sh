@@ -19,7 +19,7 @@ done
 for pid in $(engines); do
     kill -KILL "$pid"
 done
-within 5 test -z "$(engines)" || fail "an engine outlived SIGKILL"
+within 5 no_engines || fail "an engine outlived SIGKILL"
 "$VMDESK" list --json | grep -q '"running": true' && fail "a killed machine is listed as running"
 
 start_machine m

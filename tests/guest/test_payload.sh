@@ -34,4 +34,4 @@ grep -aq 'module ".*first with words", 14 bytes: first content' "$work/serial.lo
     fail "the first module"
 grep -aq 'module ".*second", 15 bytes: second content' "$work/serial.log" ||
     fail "the second module"
-within 10 test -z "$(engines)" || fail "the debug exit port did not end the machine"
+within 10 no_engines || fail "the debug exit port did not end the machine"

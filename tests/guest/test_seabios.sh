@@ -18,5 +18,5 @@ wait_file "$work/debug.log" "No bootable device" 60
 
 # Forced off, nothing is left of it.
 "$VMDESK" stop bare --force --wait 10 || fail "force off"
-[ -z "$(engines)" ] || fail "the engine is still there"
+within 10 no_engines || fail "the engine is still there"
 [ ! -e "$(socket bare control)" ] || fail "its socket is still there"

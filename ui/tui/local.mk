@@ -28,5 +28,5 @@ ui_tui_libtui_a_SOURCES = \
 	ui/tui/ui.h \
 	ui/tui/vm.c \
 	ui/tui/widgets.c
-ui_tui_libtui_a_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(VTERM_CFLAGS)
-TUI_LIBS = $(NCURSES_LIBS) $(VTERM_LIBS)
+ui_tui_libtui_a_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(VTERM_CFLAGS) $(GIO_CFLAGS)
+TUI_LIBS = $(NCURSES_LIBS) $(VTERM_LIBS) $(GIO_LIBS)
