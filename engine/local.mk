@@ -32,6 +32,19 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/cpu.h \
 	engine/cpu/soft/flags.h \
 	engine/cpu/soft/fpu.h \
+	engine/cpu/soft/fpu.c \
+	engine/cpu/soft/fpu_internal.h \
+	engine/cpu/soft/ops_fxsave.c \
+	engine/cpu/soft/ops_mmx.c \
+	engine/cpu/soft/ops_sse.h \
+	engine/cpu/soft/ops_sse_float.c \
+	engine/cpu/soft/ops_sse_integer.c \
+	engine/cpu/soft/ops_sse_move.c \
+	engine/cpu/soft/ops_sse_string.c \
+	engine/cpu/soft/ops_x87.c \
+	engine/cpu/soft/ops_x87_state.c \
+	engine/cpu/soft/decode_sse.def \
+	engine/cpu/soft/decode_x87.def \
 	engine/cpu/soft/insn.h \
 	engine/cpu/soft/irqchip.h \
 	engine/cpu/soft/lapic.h \
