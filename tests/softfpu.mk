@@ -1,0 +1,8 @@
+# The software CPU's x87, MMX and SSE.
+check_PROGRAMS += tests/diff/test_soft_diff
+TESTS += tests/diff/test_soft_diff
+tests_diff_test_soft_diff_SOURCES = tests/diff/test_soft_diff.c \
+	tests/diff/native.c tests/diff/native.h \
+	tests/diff/values.c tests/diff/values.h \
+	tests/fakes/soft_memory.c tests/fakes/soft_memory.h
+tests_diff_test_soft_diff_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
