@@ -153,6 +153,13 @@ void clock_stop(struct clock *clock)
     rearm(clock);
 }
 
+static void set_manual_time(struct clock *clock, uint64_t now)
+{
+    g_mutex_lock(&clock->lock);
+    clock->elapsed = MAX(clock->elapsed, now);
+    g_mutex_unlock(&clock->lock);
+}
+
 void clock_advance(struct clock *clock, uint64_t ns)
 {
     uint64_t target = clock_now(clock) + ns;
@@ -160,11 +167,11 @@ void clock_advance(struct clock *clock, uint64_t ns)
 
     g_mutex_lock(clock->board_lock);
     while ((t = first_timer(clock)) != NULL && t->deadline <= target) {
-        clock->elapsed = MAX(clock->elapsed, t->deadline);
+        set_manual_time(clock, t->deadline);
         vm_timer_cancel(t);
         t->expired(t->opaque);
     }
-    clock->elapsed = target;
+    set_manual_time(clock, target);
     g_mutex_unlock(clock->board_lock);
 }
 
