@@ -48,6 +48,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/insn.h \
 	engine/cpu/soft/irqchip.h \
 	engine/cpu/soft/lapic.h \
+	engine/cpu/soft/pic.c engine/cpu/soft/pic.h \
 	engine/cpu/soft/tlb.h \
 	engine/cpu/soft/x86.h \
 	engine/cpu/vcpu_set.c engine/cpu/vcpu_set.h \
