@@ -48,6 +48,8 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/insn.h \
 	engine/cpu/soft/irqchip.h \
 	engine/cpu/soft/lapic.h \
+	engine/cpu/soft/apic_message.h \
+	engine/cpu/soft/ioapic.c engine/cpu/soft/ioapic.h \
 	engine/cpu/soft/pic.c engine/cpu/soft/pic.h \
 	engine/cpu/soft/tlb.h \
 	engine/cpu/soft/x86.h \
