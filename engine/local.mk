@@ -51,6 +51,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/apic_message.h \
 	engine/cpu/soft/ioapic.c engine/cpu/soft/ioapic.h \
 	engine/cpu/soft/pic.c engine/cpu/soft/pic.h \
+	engine/cpu/soft/pit.c engine/cpu/soft/pit.h \
 	engine/cpu/soft/tlb.h \
 	engine/cpu/soft/x86.h \
 	engine/cpu/vcpu_set.c engine/cpu/vcpu_set.h \
