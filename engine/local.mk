@@ -47,9 +47,12 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/decode_x87.def \
 	engine/cpu/soft/insn.h \
 	engine/cpu/soft/irqchip.h \
-	engine/cpu/soft/lapic.h \
 	engine/cpu/soft/apic_message.h \
 	engine/cpu/soft/ioapic.c engine/cpu/soft/ioapic.h \
+	engine/cpu/soft/lapic.c engine/cpu/soft/lapic.h \
+	engine/cpu/soft/lapic_bus.c \
+	engine/cpu/soft/lapic_internal.h \
+	engine/cpu/soft/lapic_timer.c \
 	engine/cpu/soft/pic.c engine/cpu/soft/pic.h \
 	engine/cpu/soft/pit.c engine/cpu/soft/pit.h \
 	engine/cpu/soft/tlb.h \

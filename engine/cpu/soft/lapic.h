@@ -49,9 +49,10 @@ struct soft_lapic_state {
     uint32_t initial_count, divide;
     uint64_t tsc_deadline; /* MSR; 0: disarmed */
     int64_t tsc_offset;
-    bool lint0;           /* level of the pin */
-    bool external;        /* an ExtINT message came and waits for its acknowledge cycle */
-    uint8_t start_vector; /* of SOFT_PENDING_START */
+    bool lint0;      /* level of the pin */
+    bool external;   /* an ExtINT message came and waits for its acknowledge cycle */
+    uint32_t events; /* SOFT_PENDING_NMI, INIT and START */
+    uint8_t start_vector;
 };
 
 /* Leave the fields to lapic*.c; here so that a look at them needs no call. */
@@ -93,8 +94,8 @@ static inline bool soft_lapic_covers(const struct soft_lapic *lapic, uint64_t gp
            (base & (SOFT_LAPIC_BASE_ENABLE | SOFT_LAPIC_BASE_X2APIC)) == SOFT_LAPIC_BASE_ENABLE;
 }
 
-/* An access to the register page (soft_lapic_covers()); any size and alignment within it. Registers
- * are 32 bits wide and 16 bytes apart; other accesses read 0 and are ignored. */
+/* An access to the register page (soft_lapic_covers()); any size and alignment. Registers are 32
+ * bits wide and 16 bytes apart: what is between them reads 0, and only whole ones are written. */
 uint64_t soft_lapic_read(struct soft_lapic *lapic, unsigned offset, unsigned size);
 void soft_lapic_write(struct soft_lapic *lapic, unsigned offset, uint64_t value, unsigned size);
 
