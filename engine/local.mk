@@ -29,6 +29,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
 	engine/cpu/soft/access.h \
+	engine/cpu/soft/apic_message.h \
 	engine/cpu/soft/cpu.h \
 	engine/cpu/soft/flags.h \
 	engine/cpu/soft/fpu.h \
@@ -46,9 +47,8 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/decode_sse.def \
 	engine/cpu/soft/decode_x87.def \
 	engine/cpu/soft/insn.h \
-	engine/cpu/soft/irqchip.h \
-	engine/cpu/soft/apic_message.h \
 	engine/cpu/soft/ioapic.c engine/cpu/soft/ioapic.h \
+	engine/cpu/soft/irqchip.c engine/cpu/soft/irqchip.h \
 	engine/cpu/soft/lapic.c engine/cpu/soft/lapic.h \
 	engine/cpu/soft/lapic_bus.c \
 	engine/cpu/soft/lapic_internal.h \

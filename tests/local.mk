@@ -9,6 +9,7 @@ include $(top_srcdir)/tests/engine.mk
 include $(top_srcdir)/tests/golden.mk
 include $(top_srcdir)/tests/legacy.mk
 include $(top_srcdir)/tests/softfpu.mk
+include $(top_srcdir)/tests/softirq.mk
 include $(top_srcdir)/tests/vga.mk
 include $(top_srcdir)/tests/guest/local.mk
 include $(top_srcdir)/tests/guest/payload/local.mk
@@ -30,6 +31,7 @@ THREAD_TESTS = \
 	tests/unit/test_io_context \
 	tests/unit/test_kvm \
 	tests/unit/test_serial_backend \
+	tests/unit/test_soft_ipi \
 	tests/unit/test_vga_render \
 	tests/unit/test_vnc \
 	tests/unit/test_vnc_hostile
