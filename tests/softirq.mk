@@ -29,3 +29,9 @@ tests_unit_test_soft_ipi_SOURCES = tests/unit/test_soft_ipi.c
 tests_unit_test_soft_ipi_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_soft_ipi_LDADD = $(softirq_test_libs) $(CHECK_LIBS)
 endif
+check_PROGRAMS += tests/fuzz/fuzz_soft_irqchip
+TESTS += tests/fuzz/fuzz_soft_irqchip
+EXTRA_DIST += tests/fuzz/corpus/soft_irqchip
+tests_fuzz_fuzz_soft_irqchip_SOURCES = tests/fuzz/fuzz_soft_irqchip.c tests/fuzz/driver.c \
+	$(softirq_test_fakes)
+tests_fuzz_fuzz_soft_irqchip_LDADD = $(softirq_test_libs)
