@@ -38,7 +38,7 @@ enum {
 #define FIRST_VECTOR 16 /* those below are illegal */
 #define NO_VECTOR (-1)
 
-#define SVR_WRITABLE 0x1ffu
+#define SVR_WRITABLE 0x3ffu
 #define ICR_WRITABLE 0xccfffu
 #define X2APIC_ICR_RESERVED 0xfff33000u
 #define DFR_ONES 0x0fffffffu
@@ -56,9 +56,9 @@ static const uint32_t lvt_writable[LAPIC_LVT_COUNT] = {
 
 /* What a register access has to do once the lock is given back. */
 struct aftermath {
-    bool notify;
     bool send;
-    int eoi; /* a vector to broadcast, or NO_VECTOR */
+    bool timer; /* it may be due earlier */
+    int eoi;    /* a vector to broadcast, or NO_VECTOR */
 };
 
 static bool test_bit(const uint32_t *set, unsigned n)
@@ -388,9 +388,11 @@ static void set(struct soft_lapic *l, unsigned reg, uint32_t value, struct after
         break;
     case REG_INITIAL_COUNT:
         soft_lapic_set_initial_count_locked(l, value);
+        after->timer = true;
         break;
     case REG_DIVIDE:
         soft_lapic_set_divide_locked(l, value);
+        after->timer = true;
         break;
     default:
         write_lvt(l, reg - REG_LVT, value);
@@ -398,19 +400,20 @@ static void set(struct soft_lapic *l, unsigned reg, uint32_t value, struct after
 }
 
 /* Gives the lock back and does what must not be done under it. */
-static void leave(struct soft_lapic *l, struct aftermath *after)
+static void leave(struct soft_lapic *l, const struct aftermath *after)
 {
     uint64_t icr = l->state.icr;
-    bool wide = soft_lapic_is_x2apic(l);
+    bool wide = soft_lapic_is_x2apic(l), notify = soft_lapic_update_locked(l);
 
-    after->notify = soft_lapic_update_locked(l);
     g_mutex_unlock(&l->lock);
-    if (after->notify)
+    if (notify)
         l->bus->ops->notify(l->bus->opaque, l->index);
     if (after->eoi != NO_VECTOR)
         l->bus->ops->eoi(l->bus->opaque, after->eoi);
     if (after->send)
         soft_lapic_bus_send(l, icr, wide);
+    if (after->timer)
+        soft_lapic_poll(l);
 }
 
 /* Whether the registers are in memory at all. */
@@ -450,7 +453,6 @@ void soft_lapic_write(struct soft_lapic *l, unsigned offset, uint64_t value, uns
     else if (!is_read_only(reg))
         set(l, reg, value, &after);
     leave(l, &after);
-    soft_lapic_poll(l);
 }
 
 /* Under the lock, as what follows: an x2APIC register. False: #GP. */
@@ -540,7 +542,7 @@ bool soft_lapic_read_msr(struct soft_lapic *l, uint32_t msr, uint64_t *ret_value
 
 bool soft_lapic_write_msr(struct soft_lapic *l, uint32_t msr, uint64_t value)
 {
-    struct aftermath after = {.eoi = NO_VECTOR};
+    struct aftermath after = {.eoi = NO_VECTOR, .timer = msr == MSR_TSC_DEADLINE};
     bool ok = true;
 
     g_mutex_lock(&l->lock);
@@ -551,7 +553,6 @@ bool soft_lapic_write_msr(struct soft_lapic *l, uint32_t msr, uint64_t value)
     else
         ok = write_x2apic(l, msr - MSR_X2APIC_FIRST, value, &after);
     leave(l, &after);
-    soft_lapic_poll(l);
     return ok;
 }
 
