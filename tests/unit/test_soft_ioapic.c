@@ -278,6 +278,23 @@ START_TEST(test_extint)
 }
 END_TEST
 
+/* INTR falls in each acknowledge cycle: a second interrupt that waited is a new edge. */
+START_TEST(test_extint_edges)
+{
+    irq_machine_start_pic(&m);
+    fake_out8(&m.fake, 0x20, 0x11); /* automatic EOI */
+    fake_out8(&m.fake, 0x21, 0x20);
+    fake_out8(&m.fake, 0x21, 0x04);
+    fake_out8(&m.fake, 0x21, 0x03);
+    ioapic_set_entry(&m, 0, MODE(7) | TO(3));
+    set(4, true);
+    set(1, true);
+    ck_assert_int_eq(take(3), 0x21);
+    ck_assert_int_eq(take(3), 0x24);
+    ck_assert_int_eq(take(3), -1);
+}
+END_TEST
+
 START_TEST(test_msi)
 {
     soft_irqchip_send_msi(m.chip, 0xfee02000, 0x71);
@@ -331,6 +348,7 @@ int main(void)
     tcase_add_test(tc, test_lowest_priority);
     tcase_add_test(tc, test_nmi_and_init);
     tcase_add_test(tc, test_extint);
+    tcase_add_test(tc, test_extint_edges);
     tcase_add_test(tc, test_msi);
     tcase_add_test(tc, test_msi_that_means_nothing);
     suite_add_tcase(suite, tc);

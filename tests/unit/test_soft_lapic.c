@@ -183,6 +183,17 @@ START_TEST(test_interrupt)
 }
 END_TEST
 
+START_TEST(test_trigger_mode)
+{
+    soft_irqchip_send_msi(m.chip, 0xfee00000, 0xc071); /* level, asserted */
+    ck_assert_uint_eq(get(LAPIC_TMR + 0x30), 1u << 17);
+    ck_assert_int_eq(take(0), 0x71);
+    eoi(0);
+    self_ipi(0x71);
+    ck_assert_uint_eq(get(LAPIC_TMR + 0x30), 0);
+}
+END_TEST
+
 START_TEST(test_priority)
 {
     self_ipi(0x45);
@@ -524,6 +535,7 @@ START_TEST(test_one_shot)
     fake_board_advance(&m.fake, 1);
     ck_assert_int_eq(take(0), 0x41);
     ck_assert_uint_eq(get(LAPIC_CURRENT), 0);
+    ck_assert(!lapic(0)->timer.armed);
     eoi(0);
     fake_board_advance(&m.fake, NSEC_PER_SEC);
     ck_assert_int_eq(take(0), -1);
@@ -708,6 +720,7 @@ int main(void)
     tcase_add_test(tc, test_page);
     tcase_add_test(tc, test_access_sizes);
     tcase_add_test(tc, test_interrupt);
+    tcase_add_test(tc, test_trigger_mode);
     tcase_add_test(tc, test_priority);
     tcase_add_test(tc, test_task_priority);
     tcase_add_test(tc, test_software_disable);
