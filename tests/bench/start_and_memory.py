@@ -21,16 +21,15 @@ import tempfile
 import time
 
 RAM_MIB = 128
-EXIT_PORT = 0x501
 SEABIOS = "/usr/share/seabios"
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def exit_firmware():
-    """A firmware whose first instructions, at the reset vector, end the virtual machine."""
+def first_instruction_firmware():
+    """A firmware whose first instructions, at the reset vector, write a byte to the serial port."""
     image = bytearray(256 * 1024)
-    # mov dx, EXIT_PORT; mov al, 0; out dx, al; hlt
-    code = bytes([0xBA, EXIT_PORT & 0xFF, EXIT_PORT >> 8, 0xB0, 0x00, 0xEE, 0xF4])
+    # mov dx, 0x3f8; mov al, 'x'; out dx, al; hlt; jmp to the hlt
+    code = bytes([0xBA, 0xF8, 0x03, 0xB0, 0x78, 0xEE, 0xF4, 0xEB, 0xFD])
     image[-16 : -16 + len(code)] = code
     return bytes(image)
 
@@ -44,7 +43,7 @@ class Bench:
         self.firmware = os.path.join(self.dir, "firmware")
         os.mkdir(self.firmware)
         with open(os.path.join(self.firmware, "bios-256k.bin"), "wb") as f:
-            f.write(exit_firmware())
+            f.write(first_instruction_firmware())
         os.mkdir(os.path.join(self.dir, "run"), 0o700)
         self.env = dict(
             os.environ,
@@ -70,25 +69,38 @@ class Bench:
     def row(self, name, ours, peer, unit):
         self.rows.append((name, ours, peer, unit))
 
-    def time_command(self, command, env):
+    def time_to_byte(self, command, env, output, end):
+        """Median of the times from starting command until output has a byte."""
         samples = []
         for _ in range(self.runs):
+            if os.path.exists(output):
+                os.remove(output)
             start = time.monotonic()
-            subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)  # fmt: skip
+            while not (os.path.exists(output) and os.path.getsize(output)):
+                time.sleep(0.0001)
             samples.append(time.monotonic() - start)
+            end(process)
+            process.wait()
         return statistics.median(samples) * 1000
 
     def start_time(self):
-        """From exec to the guest's first instruction, which ends the process."""
-        self.cli("create", "exits", "--memory", f"{RAM_MIB}M",
-                 "--set", f"debug.exit-port={EXIT_PORT:#x}")  # fmt: skip
-        env = dict(self.env, VMDESK_FIRMWARE_PATH=self.firmware)
-        ours = self.time_command([self.engine, os.path.join(self.machines, "exits")], env)
-        peer = self.time_command(
+        """From exec of the start command to the guest's first instructions."""
+        output = os.path.join(self.dir, "serial")
+        self.cli("create", "first", "--memory", f"{RAM_MIB}M",
+                 "--set", "serial.port=file", "--set", f"serial.file={output}")  # fmt: skip
+        env = dict(self.env, VMDESK_FIRMWARE_PATH=f"{self.firmware}:{SEABIOS}")
+        ours = self.time_to_byte([self.vmdesk, "start", "first"], env, output,
+                                 lambda _: self.cli("stop", "first", "--force"))  # fmt: skip
+        engine = self.time_to_byte([self.engine, os.path.join(self.machines, "first")], env,
+                                   output, lambda process: process.kill())  # fmt: skip
+        peer = self.time_to_byte(
             self.qemu("-bios", os.path.join(self.firmware, "bios-256k.bin"),
-                      "-device", f"isa-debug-exit,iobase={EXIT_PORT:#x},iosize=4"),
-            self.env)  # fmt: skip
-        self.row("exec to first guest instruction", ours, peer, "ms")
+                      "-serial", f"file:{output}"),
+            self.env, output, lambda process: process.kill())  # fmt: skip
+        self.row("vmdesk start to first instruction", ours, peer, "ms")
+        self.row("the engine alone", engine, peer, "ms")
 
     def engine_pid(self, name):
         return json.loads(self.cli("show", name, "--json"))["pid"]
