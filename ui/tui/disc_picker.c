@@ -2,8 +2,6 @@
 /* Choosing a boot disc: those found, searched for by a worker thread, or a typed path (ui.h). */
 #include <config.h>
 
-#include <gio/gio.h>
-
 #include "core/discs.h"
 #include "core/text.h"
 #include "ui/tui/ui.h"
@@ -16,6 +14,7 @@ struct search {
     struct tui *tui;
     struct screen *picker; /* NULL: closed */
     GPtrArray *discs;      /* NULL: still searching */
+    GThread *thread;
     struct disc_choice choice;
 };
 
@@ -82,11 +81,6 @@ static void row_chosen(struct tui *tui, const struct picker_row *row, void *opaq
     }
 }
 
-static void search_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
-{
-    g_task_return_pointer(task, discs_find(), (GDestroyNotify)g_ptr_array_unref);
-}
-
 static void add_disc(struct search *search, int index)
 {
     const struct disc *disc = search->discs->pdata[index];
@@ -100,22 +94,30 @@ static void add_disc(struct search *search, int index)
     picker_add(search->picker, picker_row_new(index, label, note, NULL, 0));
 }
 
-static void searched(GObject *source, GAsyncResult *result, gpointer opaque)
+static gboolean searched(gpointer opaque)
 {
     struct search *search = opaque;
 
-    search->discs = g_task_propagate_pointer(G_TASK(result), NULL);
+    search->discs = g_thread_join(search->thread);
     for (guint i = 0; search->picker && i < search->discs->len; i++)
         add_disc(search, (int)i);
     if (search->picker)
         picker_add(search->picker, picker_row_new(ROW_TYPED, "Type a path", NULL, NULL, 0));
     search_unref(search);
+    return G_SOURCE_REMOVE;
+}
+
+static void *search_in_thread(void *opaque)
+{
+    GPtrArray *discs = discs_find();
+
+    g_idle_add(searched, opaque);
+    return discs;
 }
 
 void disc_picker_open(struct tui *tui, const struct disc_choice *choice)
 {
     struct search *search = g_new0(struct search, 1);
-    g_autoptr(GTask) task = g_task_new(NULL, NULL, searched, search);
     struct picker picker = {
         .title = choice->title,
         .rows = g_ptr_array_new_with_free_func((GDestroyNotify)picker_row_free),
@@ -130,5 +132,5 @@ void disc_picker_open(struct tui *tui, const struct disc_choice *choice)
     search->tui = tui;
     search->choice = *choice;
     search->picker = picker_open(tui, &picker);
-    g_task_run_in_thread(task, search_in_thread);
+    search->thread = g_thread_new("disc search", search_in_thread, search);
 }

@@ -9,6 +9,7 @@ ui_tui_libtui_a_SOURCES = \
 	ui/tui/draw.c \
 	ui/tui/feed.c ui/tui/feed.h \
 	ui/tui/field.c ui/tui/field.h \
+	ui/tui/file_watch.c ui/tui/file_watch.h \
 	ui/tui/form.c \
 	ui/tui/guest_screen.c ui/tui/guest_screen.h \
 	ui/tui/keymap.c ui/tui/keymap.h \
@@ -28,5 +29,5 @@ ui_tui_libtui_a_SOURCES = \
 	ui/tui/ui.h \
 	ui/tui/vm.c \
 	ui/tui/widgets.c
-ui_tui_libtui_a_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(VTERM_CFLAGS) $(GIO_CFLAGS)
-TUI_LIBS = $(NCURSES_LIBS) $(VTERM_LIBS) $(GIO_LIBS)
+ui_tui_libtui_a_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(VTERM_CFLAGS)
+TUI_LIBS = $(NCURSES_LIBS) $(VTERM_LIBS)

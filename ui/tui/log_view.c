@@ -4,13 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gio/gio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/paths.h"
 #include "core/text.h"
+#include "ui/tui/file_watch.h"
 #include "ui/tui/tab.h"
 
 #define LOG_MAX_BYTES (256 * 1024) /* of the file's end that can be scrolled through */
@@ -19,7 +19,7 @@
 struct log_view {
     struct tab tab;
     char *path; /* NULL: nothing is open */
-    GFileMonitor *monitor;
+    struct file_watch *watch;
     GPtrArray *lines; /* char *, fit for the terminal */
     char *error;
     int first, height;
@@ -28,9 +28,7 @@ struct log_view {
 
 static void log_close(struct log_view *log)
 {
-    if (log->monitor)
-        g_file_monitor_cancel(log->monitor);
-    g_clear_object(&log->monitor);
+    g_clear_pointer(&log->watch, file_watch_free);
     g_clear_pointer(&log->path, g_free);
     g_clear_pointer(&log->lines, g_ptr_array_unref);
     g_clear_pointer(&log->error, g_free);
@@ -85,8 +83,7 @@ static void log_read(struct log_view *log)
     }
 }
 
-static void file_changed(GFileMonitor *monitor, GFile *file, GFile *other, GFileMonitorEvent event,
-                         gpointer opaque)
+static void file_changed(void *opaque)
 {
     struct log_view *log = opaque;
 
@@ -96,16 +93,10 @@ static void file_changed(GFileMonitor *monitor, GFile *file, GFile *other, GFile
 
 static void log_open(struct log_view *log, char *path)
 {
-    g_autoptr(GFile) file = g_file_new_for_path(path);
-
     log_close(log);
     log->path = path;
     log->follow = true;
-    log->monitor = g_file_monitor_file(file, G_FILE_MONITOR_NONE, NULL, NULL);
-    if (log->monitor) {
-        g_file_monitor_set_rate_limit(log->monitor, LOG_CHANGES_MS);
-        g_signal_connect(log->monitor, "changed", G_CALLBACK(file_changed), log);
-    }
+    log->watch = file_watch_new(path, LOG_CHANGES_MS, file_changed, log);
     log_read(log);
 }
 
