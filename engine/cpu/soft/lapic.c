@@ -2,8 +2,6 @@
 /* One local APIC: registers, acceptance and priorities. Intel SDM volume 3, chapter 10. */
 #include "engine/cpu/soft/lapic_internal.h"
 
-#include <string.h>
-
 /* Registers by their offset / 16, which is their MSR - 0x800 as well (SDM tables 10-1 and 10-6). */
 enum {
     REG_ID = 0x02,
