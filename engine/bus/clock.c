@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/bus/clock.h"
 
+#include <errno.h>
+#include <glib-unix.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "core/log.h"
 
 struct clock {
     GMutex *board_lock;
-    GSource *source;   /* NULL: manual */
+    /* A timerfd, since the main loop's own timeouts are whole milliseconds; NULL, -1: manual. */
+    GSource *source;
+    int timer_fd;
     GPtrArray *timers; /* struct vm_timer *, armed, in no order; the board's lock */
 
     GMutex lock; /* what follows */
     bool running;
     uint64_t elapsed; /* guest time up to started_at */
     uint64_t started_at;
-};
-
-struct clock_source {
-    GSource source;
-    struct clock *clock;
 };
 
 static uint64_t host_now(void)
@@ -55,25 +58,24 @@ static struct vm_timer *first_timer(const struct clock *clock)
     return first;
 }
 
-/* Tells the main loop when the next timer is due. */
+/* Sets the timer to the first deadline, as host time; a machine that stands still has none. */
 static void rearm(struct clock *clock)
 {
     struct vm_timer *first = first_timer(clock);
-    gint64 ready = -1;
+    struct itimerspec when = {0};
 
     if (clock->source == NULL)
         return;
     g_mutex_lock(&clock->lock);
     if (first != NULL && clock->running) {
-        uint64_t now = now_locked(clock);
-        uint64_t wait = first->deadline > now ? first->deadline - now : 0;
+        uint64_t wait = first->deadline > clock->elapsed ? first->deadline - clock->elapsed : 0;
+        uint64_t at = clock->started_at + MIN(wait, (uint64_t)G_MAXINT64 / 2);
 
-        /* Rounded up: a timer must never run before its time. */
-        ready =
-            g_get_monotonic_time() + (gint64)MIN(wait / 1000 + (wait % 1000 != 0), G_MAXINT64 / 4);
+        when.it_value.tv_sec = at / NSEC_PER_SEC;
+        when.it_value.tv_nsec = at % NSEC_PER_SEC;
     }
     g_mutex_unlock(&clock->lock);
-    g_source_set_ready_time(clock->source, ready);
+    timerfd_settime(clock->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 /* Runs what is due by now; a timer that rearms itself for the past waits for the next round. */
@@ -91,10 +93,13 @@ static void expire(struct clock *clock, uint64_t now)
     }
 }
 
-static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer data)
+static gboolean on_timer(int fd, GIOCondition condition, gpointer opaque)
 {
-    struct clock *clock = ((struct clock_source *)source)->clock;
+    struct clock *clock = opaque;
+    uint64_t expirations;
 
+    if (read(fd, &expirations, sizeof(expirations)) < 0)
+        return G_SOURCE_CONTINUE; /* it was moved meanwhile */
     g_mutex_lock(clock->board_lock);
     if (clock->running)
         expire(clock, clock_now(clock));
@@ -103,20 +108,29 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback, gpointer 
     return G_SOURCE_CONTINUE;
 }
 
+static void init_source(struct clock *clock, GMainContext *context)
+{
+    clock->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (clock->timer_fd < 0) {
+        log_error("clock", "no guest timer will run: %s", g_strerror(errno));
+        return;
+    }
+    clock->source = g_unix_fd_source_new(clock->timer_fd, G_IO_IN);
+    g_source_set_callback(clock->source, G_SOURCE_FUNC(on_timer), clock, NULL);
+    g_source_set_name(clock->source, "guest timers");
+    g_source_attach(clock->source, context);
+}
+
 struct clock *clock_new(GMutex *lock, GMainContext *context)
 {
-    static GSourceFuncs funcs = {.dispatch = source_dispatch};
     struct clock *clock = g_new0(struct clock, 1);
 
     clock->board_lock = lock;
     clock->timers = g_ptr_array_new();
     g_mutex_init(&clock->lock);
-    if (context != NULL) {
-        clock->source = g_source_new(&funcs, sizeof(struct clock_source));
-        ((struct clock_source *)clock->source)->clock = clock;
-        g_source_set_name(clock->source, "guest timers");
-        g_source_attach(clock->source, context);
-    }
+    clock->timer_fd = -1;
+    if (context != NULL)
+        init_source(clock, context);
     return clock;
 }
 
@@ -127,6 +141,7 @@ void clock_free(struct clock *clock)
     if (clock->source != NULL) {
         g_source_destroy(clock->source);
         g_source_unref(clock->source);
+        close(clock->timer_fd);
     }
     g_ptr_array_free(clock->timers, TRUE);
     g_mutex_clear(&clock->lock);
