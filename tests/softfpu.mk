@@ -6,3 +6,12 @@ tests_diff_test_soft_diff_SOURCES = tests/diff/test_soft_diff.c \
 	tests/diff/values.c tests/diff/values.h \
 	tests/fakes/soft_memory.c tests/fakes/soft_memory.h
 tests_diff_test_soft_diff_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_soft_fpu
+TESTS += tests/unit/test_soft_fpu
+tests_unit_test_soft_fpu_SOURCES = tests/unit/test_soft_fpu.c \
+	tests/fakes/soft_memory.c tests/fakes/soft_memory.h
+tests_unit_test_soft_fpu_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_soft_fpu_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+endif
