@@ -29,33 +29,70 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
 	engine/cpu/soft/access.h \
+	engine/cpu/soft/alu.h \
 	engine/cpu/soft/apic_message.h \
+	engine/cpu/soft/atomic.c engine/cpu/soft/atomic.h \
+	engine/cpu/soft/block.c engine/cpu/soft/block.h \
+	engine/cpu/soft/condition.h \
 	engine/cpu/soft/cpu.h \
-	engine/cpu/soft/flags.h \
-	engine/cpu/soft/fpu.h \
-	engine/cpu/soft/fpu.c \
-	engine/cpu/soft/fpu_internal.h \
-	engine/cpu/soft/ops_fxsave.c \
-	engine/cpu/soft/ops_mmx.c \
-	engine/cpu/soft/ops_sse.h \
-	engine/cpu/soft/ops_sse_float.c \
-	engine/cpu/soft/ops_sse_integer.c \
-	engine/cpu/soft/ops_sse_move.c \
-	engine/cpu/soft/ops_sse_string.c \
-	engine/cpu/soft/ops_x87.c \
-	engine/cpu/soft/ops_x87_state.c \
+	engine/cpu/soft/cpuid.c engine/cpu/soft/cpuid.h \
+	engine/cpu/soft/debug.c engine/cpu/soft/debug.h \
+	engine/cpu/soft/decode.c engine/cpu/soft/decode.h \
+	engine/cpu/soft/decode_integer.def \
 	engine/cpu/soft/decode_sse.def \
+	engine/cpu/soft/decode_system.def \
+	engine/cpu/soft/decode_table.c engine/cpu/soft/decode_table.h \
 	engine/cpu/soft/decode_x87.def \
+	engine/cpu/soft/exec.c engine/cpu/soft/exec.h \
+	engine/cpu/soft/flags.h \
+	engine/cpu/soft/forms.h \
+	engine/cpu/soft/fpu.c engine/cpu/soft/fpu.h \
+	engine/cpu/soft/fpu_internal.h \
+	engine/cpu/soft/handlers.h \
 	engine/cpu/soft/insn.h \
+	engine/cpu/soft/interrupt.c engine/cpu/soft/interrupt.h \
+	engine/cpu/soft/io.h \
 	engine/cpu/soft/ioapic.c engine/cpu/soft/ioapic.h \
 	engine/cpu/soft/irqchip.c engine/cpu/soft/irqchip.h \
 	engine/cpu/soft/lapic.c engine/cpu/soft/lapic.h \
 	engine/cpu/soft/lapic_bus.c \
 	engine/cpu/soft/lapic_internal.h \
 	engine/cpu/soft/lapic_timer.c \
+	engine/cpu/soft/map.c engine/cpu/soft/map.h \
+	engine/cpu/soft/mmu.c \
+	engine/cpu/soft/msr.c engine/cpu/soft/msr.h \
+	engine/cpu/soft/ops_alu.c \
+	engine/cpu/soft/ops_atomic.c \
+	engine/cpu/soft/ops_bcd.c \
+	engine/cpu/soft/ops_bit.c \
+	engine/cpu/soft/ops_branch.c \
+	engine/cpu/soft/ops_far.c \
+	engine/cpu/soft/ops_fxsave.c \
+	engine/cpu/soft/ops_io.c \
+	engine/cpu/soft/ops_mmx.c \
+	engine/cpu/soft/ops_move.c \
+	engine/cpu/soft/ops_muldiv.c \
+	engine/cpu/soft/ops_shift.c \
+	engine/cpu/soft/ops_sse.h \
+	engine/cpu/soft/ops_sse_float.c \
+	engine/cpu/soft/ops_sse_integer.c \
+	engine/cpu/soft/ops_sse_move.c \
+	engine/cpu/soft/ops_sse_string.c \
+	engine/cpu/soft/ops_stack.c \
+	engine/cpu/soft/ops_string.c \
+	engine/cpu/soft/ops_system.c \
+	engine/cpu/soft/ops_x87.c \
+	engine/cpu/soft/ops_x87_state.c \
+	engine/cpu/soft/paging.c engine/cpu/soft/paging.h \
 	engine/cpu/soft/pic.c engine/cpu/soft/pic.h \
 	engine/cpu/soft/pit.c engine/cpu/soft/pit.h \
-	engine/cpu/soft/tlb.h \
+	engine/cpu/soft/segment.c engine/cpu/soft/segment.h \
+	engine/cpu/soft/soft.c engine/cpu/soft/soft.h \
+	engine/cpu/soft/soft_internal.h \
+	engine/cpu/soft/soft_vcpu.c engine/cpu/soft/soft_vcpu.h \
+	engine/cpu/soft/stack.c engine/cpu/soft/stack.h \
+	engine/cpu/soft/task.c engine/cpu/soft/task.h \
+	engine/cpu/soft/tlb.c engine/cpu/soft/tlb.h \
 	engine/cpu/soft/x86.h \
 	engine/cpu/vcpu_set.c engine/cpu/vcpu_set.h \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \

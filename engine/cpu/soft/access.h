@@ -16,7 +16,7 @@
 /* The offset within its segment of the memory operand. */
 static inline uint64_t soft_effective(const struct soft_cpu *cpu, const struct soft_insn *insn)
 {
-    return (cpu->gpr[insn->base] + (cpu->gpr[insn->index] << insn->scale) + (int64_t)insn->disp) &
+    return (cpu->gpr[insn->base] + (cpu->gpr[insn->index] << insn->scale) + insn->disp) &
            insn->address_mask;
 }
 
@@ -37,7 +37,7 @@ static inline uint64_t soft_linear_at(struct soft_cpu *cpu, unsigned segment, ui
     if (G_UNLIKELY(offset + size > (access == SOFT_WRITE ? s->write_end : s->read_end)))
         soft_segment_fault_check(cpu, segment, offset, size, access);
     if (cpu->mode & SOFT_MODE_CODE64)
-        return s->base + offset; /* 0 but for FS and GS */
+        return segment >= X86_FS ? s->base + offset : offset;
     return (uint32_t)(s->base + offset);
 }
 

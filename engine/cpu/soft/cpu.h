@@ -28,6 +28,7 @@ struct soft_block;
 struct soft_blocks;
 struct soft_insn;
 struct soft_lapic;
+struct vcpu;
 
 /* Two more slots behind the sixteen registers make effective addresses free of branches. */
 #define SOFT_REG_ZERO 16  /* always 0: "no base", "no index" */
@@ -52,18 +53,45 @@ enum {
     SOFT_MODE_FLAT = 1 << 3, /* ES, CS, SS and DS reach all linear addresses from 0 */
     SOFT_MODE_PROTECTED = 1 << 4,
     SOFT_MODE_V86 = 1 << 5,
+    SOFT_MODE_USER = 1 << 6, /* CPL 3 */
 };
 
 /* Bits of soft_cpu.requests: what the vCPU has to look at before its next block. */
 enum {
-    SOFT_REQUEST_INTERRUPT = 1 << 0, /* the local APIC or the PIC may have one */
-    SOFT_REQUEST_NMI = 1 << 1,
-    SOFT_REQUEST_KICK = 1 << 2,  /* leave run() */
-    SOFT_REQUEST_MAP = 1 << 3,   /* the memory map changed */
-    SOFT_REQUEST_PAGES = 1 << 4, /* soft_cpu.page_queue */
-    SOFT_REQUEST_DIRTY = 1 << 5, /* dirty pages were fetched: drop the TLB entries for writing */
-    SOFT_REQUEST_INIT = 1 << 6,  /* INIT from another vCPU */
-    SOFT_REQUEST_START = 1 << 7, /* start-up IPI; the page is in soft_cpu.start_vector */
+    SOFT_REQUEST_INTERRUPT = 1 << 0, /* soft_lapic_pending() */
+    SOFT_REQUEST_KICK = 1 << 1,      /* leave run() */
+    SOFT_REQUEST_MAP = 1 << 2,       /* the memory map changed */
+    SOFT_REQUEST_PAGES = 1 << 3,     /* page_queue */
+    SOFT_REQUEST_DIRTY = 1 << 4,     /* dirty pages were fetched */
+    SOFT_REQUEST_SELF = 1 << 5, /* its own: HLT, a shadow, TF: no further block before a look */
+};
+
+/* Pages of host memory that others tell the vCPU about. */
+#define SOFT_PAGE_QUEUE 64
+
+enum soft_page_news {
+    SOFT_PAGE_HAS_CODE, /* code was translated: stores must take the slow path */
+    SOFT_PAGE_WRITTEN,  /* translated code is stale */
+};
+
+struct soft_page_item {
+    const uint8_t *host_page;
+    enum soft_page_news news;
+};
+
+struct soft_page_queue {
+    GMutex lock;
+    unsigned count; /* more than SOFT_PAGE_QUEUE: some were lost, take it as all */
+    struct soft_page_item items[SOFT_PAGE_QUEUE];
+};
+
+/* Blocks by linear address: see block.h. */
+#define SOFT_JUMP_PAGES 64
+#define SOFT_JUMPS_OF_PAGE 64
+
+struct soft_jump {
+    uint64_t linear;
+    struct soft_block *block; /* NULL: empty */
 };
 
 enum soft_activity {
@@ -89,12 +117,18 @@ struct soft_cpu {
 
     struct soft_tlb_entry *tlb_read, *tlb_write; /* of the current privilege */
 
+    struct soft_block *block;     /* that runs */
+    struct soft_block *link_from; /* ended with a branch that the dispatch loop may link */
+    unsigned link_which;
+    uint64_t code_last; /* the last RIP that the code segment allows */
+
     uint32_t mode;     /* SOFT_MODE_* */
     uint32_t requests; /* atomic; SOFT_REQUEST_* */
     unsigned cpl;
     bool single;           /* the running block has one instruction: device accesses are allowed */
     bool interrupt_shadow; /* after STI or a load of SS: none before the next instruction */
     bool nmi_blocked;
+    bool keep_rf;                /* IRET loaded RF for the next instruction */
     enum soft_activity activity; /* written by its thread, read by others: atomic */
 
     struct soft_segment segment[X86_SEGMENTS], ldtr, tr;
@@ -110,20 +144,34 @@ struct soft_cpu {
     struct soft_fpu fpu; /* fpu.h */
 
     struct soft_tlb tlb;
+    struct soft_jump jumps[SOFT_JUMP_PAGES][SOFT_JUMPS_OF_PAGE];
     struct soft_blocks *blocks;
-    struct soft_map *map; /* own copy of the memory map's sections */
+    struct soft_map *map; /* as the vCPU knows it: SOFT_REQUEST_MAP brings the next one */
+    struct soft_page_queue page_queue;
 
     jmp_buf unwind;
     struct {
         unsigned vector;
         uint32_t error;
-        bool has_error;
     } exception; /* what soft_raise() hands to the dispatch loop */
+    struct {
+        bool active;   /* an exception's delivery is under way: another may make a double fault */
+        bool external; /* EXT bit of error codes */
+        unsigned vector;
+    } delivery;
+    bool trap_step;     /* single-step trap after this instruction */
+    unsigned trap_hits; /* data breakpoints that it met: bits of DR6 */
+    uint64_t scratch;   /* of an operation; means nothing between two */
+    struct {
+        GMutex lock;
+        GCond changed;
+        bool sleeping; /* atomic */
+    } wait;
 
     struct soft_accel *accel;
+    struct vcpu *vcpu; /* its face to the machine */
     struct soft_lapic *lapic;
     unsigned index;
-    unsigned start_vector; /* atomic */
 };
 
 /*
@@ -143,6 +191,9 @@ static inline void soft_raise_gp0(struct soft_cpu *cpu)
 {
     soft_raise(cpu, X86_GP, 0);
 }
+
+/* Leaves the operation, to run it again as a block of its own; nothing if it is one already. */
+void soft_need_single(struct soft_cpu *cpu);
 
 /* Any thread: the vCPU looks at `bits` before its next block, and wakes when it sleeps. */
 void soft_cpu_request(struct soft_cpu *cpu, uint32_t bits);

@@ -37,10 +37,10 @@ typedef void soft_op(struct soft_cpu *cpu, const struct soft_insn *insn);
 struct soft_insn {
     soft_op *handler; /* threaded: executes it and goes on with the next one of the block */
     soft_op *run;     /* plain: executes it and returns */
-    uint64_t imm;     /* sign-extended where the architecture does; moffs: the offset;
-                       * relative branches: the target, from the block's start */
+    uint64_t imm;     /* bytes and words sign-extended; relative branches: the target, from the
+                       * block's start; far pointers: selector << 32 | offset; ENTER: level << 16 */
     uint64_t address_mask;
-    int32_t disp;
+    int64_t disp; /* also a moffs operand's whole offset */
     uint8_t base, index, scale;
     uint8_t segment; /* X86_ES ... X86_GS, the default one or a prefix's */
     /* Register numbers with REX applied. A byte register is its offset in bytes into gpr[]
@@ -85,7 +85,8 @@ struct soft_forms;
 struct soft_operation {
     const char *name;
     soft_op *run;
-    const struct soft_forms *forms; /* NULL: run serves all */
+    soft_op *handler;               /* threaded; NULL: the dispatcher calls run */
+    const struct soft_forms *forms; /* threaded, for what needs no LOCK; NULL: none */
 };
 
 /* Defines the operation that rows name:  SOFT_OPERATION(addps) { ... cpu ... insn ... } */

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+struct soft_ram;
+
 #define SOFT_PAGE_SIZE 4096
 #define SOFT_PAGE_MASK (~(uint64_t)(SOFT_PAGE_SIZE - 1))
 #define SOFT_TLB_SIZE 512
@@ -26,6 +28,8 @@ struct soft_tlb_entry {
 
 struct soft_tlb {
     struct soft_tlb_entry entries[SOFT_PRIVILEGES][SOFT_ACCESSES][SOFT_TLB_SIZE];
+    struct soft_ram *written[SOFT_PRIVILEGES][SOFT_TLB_SIZE]; /* of the entries for writing */
+    uint64_t large_first, large_last; /* linear addresses seen in pages larger than 4 KiB */
 };
 
 static inline unsigned soft_tlb_index(uint64_t linear)

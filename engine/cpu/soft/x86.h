@@ -25,6 +25,8 @@ enum {
     X86_XM = 19,
 };
 
+#define SOFT_PHYSICAL_BITS 40 /* of guest-physical addresses */
+
 #define X86_FLAG_CF (UINT64_C(1) << 0)
 #define X86_FLAG_1 (UINT64_C(1) << 1) /* always set */
 #define X86_FLAG_PF (UINT64_C(1) << 2)

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "engine/cpu/soft/atomic.h"
+
+#define DEFINE_LOOP(BITS)                                                                  \
+    static void loop##BITS(struct soft_cpu *cpu, const struct soft_insn *insn, void *host, \
+                           soft_modify_fn *modify)                                         \
+    {                                                                                      \
+        uint##BITS##_t *at = host, old = __atomic_load_n(at, __ATOMIC_SEQ_CST), new;       \
+        uint64_t result = cpu->flags_result, aux = cpu->flags_aux;                         \
+                                                                                           \
+        do {                                                                               \
+            cpu->flags_result = result; /* what an attempt in vain has set */              \
+            cpu->flags_aux = aux;                                                          \
+            new = modify(cpu, insn, old);                                                  \
+        } while (!__atomic_compare_exchange_n(at, &old, new, false, __ATOMIC_SEQ_CST,      \
+                                              __ATOMIC_SEQ_CST));                          \
+    }
+
+DEFINE_LOOP(8)
+DEFINE_LOOP(16)
+DEFINE_LOOP(32)
+DEFINE_LOOP(64)
+
+static void modify_slowly(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t linear,
+                          soft_modify_fn *modify)
+{
+    uint64_t old;
+
+    /* Nothing below leaves by an exception once these have passed. */
+    soft_need_single(cpu);
+    soft_probe_store(cpu, linear, insn->size);
+    g_mutex_lock(&cpu->accel->locked);
+    old = soft_load_for_store(cpu, linear, insn->size);
+    soft_store_slow(cpu, linear, modify(cpu, insn, old), insn->size);
+    g_mutex_unlock(&cpu->accel->locked);
+}
+
+void soft_locked_modify(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t linear,
+                        soft_modify_fn *modify)
+{
+    uint8_t *host = soft_atomic_host(cpu, linear, insn->size);
+
+    if (host == NULL) {
+        modify_slowly(cpu, insn, linear, modify);
+        return;
+    }
+    switch (insn->size) {
+    case 1:
+        loop8(cpu, insn, host, modify);
+        break;
+    case 2:
+        loop16(cpu, insn, host, modify);
+        break;
+    case 4:
+        loop32(cpu, insn, host, modify);
+        break;
+    default:
+        loop64(cpu, insn, host, modify);
+    }
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Moves, conversions, exchanges of registers, conditional moves and SETcc. */
+#include "engine/cpu/soft/condition.h"
+#include "engine/cpu/soft/exec.h"
+#include "engine/cpu/soft/forms.h"
+#include "engine/cpu/soft/stack.h"
+
+#define MOV_SIZE(BITS)                                                 \
+    FORM_HANDLER(mov_rr_##BITS)                                        \
+    {                                                                  \
+        soft_set##BITS(cpu, insn->rm, soft_get##BITS(cpu, insn->reg)); \
+        SOFT_NEXT;                                                     \
+    }                                                                  \
+    FORM_HANDLER(mov_ri_##BITS)                                        \
+    {                                                                  \
+        soft_set##BITS(cpu, insn->rm, insn->imm);                      \
+        SOFT_NEXT;                                                     \
+    }                                                                  \
+    MOV_MEMORY(BITS, 0)                                                \
+    MOV_MEMORY(BITS, 1)
+
+#define MOV_MEMORY(BITS, FLAT)                                                                     \
+    FORM_HANDLER(mov_rm_##FLAT##_##BITS)                                                           \
+    {                                                                                              \
+        cpu->current = insn;                                                                       \
+        soft_set##BITS(cpu, insn->reg, FORM_LOAD(BITS, FLAT));                                     \
+        SOFT_NEXT;                                                                                 \
+    }                                                                                              \
+    FORM_HANDLER(mov_mr_##FLAT##_##BITS)                                                           \
+    {                                                                                              \
+        cpu->current = insn;                                                                       \
+        soft_store##BITS(cpu, soft_form_linear(cpu, insn, BITS / 8, SOFT_WRITE, FLAT),             \
+                         soft_get##BITS(cpu, insn->reg));                                          \
+        SOFT_NEXT;                                                                                 \
+    }                                                                                              \
+    FORM_HANDLER(mov_mi_##FLAT##_##BITS)                                                           \
+    {                                                                                              \
+        cpu->current = insn;                                                                       \
+        soft_store##BITS(cpu, soft_form_linear(cpu, insn, BITS / 8, SOFT_WRITE, FLAT), insn->imm); \
+        SOFT_NEXT;                                                                                 \
+    }
+
+MOV_SIZE(8)
+MOV_SIZE(16)
+MOV_SIZE(32)
+MOV_SIZE(64)
+FORMS_TABLE(mov)
+FORMS_OPERATION(mov, NULL)
+
+/* Extensions: name, then signed or not, and the size that is extended. */
+#define EXTEND(NAME, FROM, TYPE)                      \
+    EXTEND_SIZE(NAME, FROM, TYPE, 16)                 \
+    EXTEND_SIZE(NAME, FROM, TYPE, 32)                 \
+    EXTEND_SIZE(NAME, FROM, TYPE, 64)                 \
+    FORMS_LOADING(NAME, NAME##_to_, FROM, FROM, FROM) \
+    FORMS_OPERATION(NAME, NULL)
+
+#define EXTEND_SIZE(NAME, FROM, TYPE, BITS)                                        \
+    static inline uint##BITS##_t NAME##_to_##BITS(struct soft_cpu *cpu,            \
+                                                  const struct soft_insn *insn,    \
+                                                  uint##BITS##_t old, TYPE source) \
+    {                                                                              \
+        return (int64_t)source;                                                    \
+    }
+
+EXTEND(movzx8, 8, uint8_t)
+EXTEND(movzx16, 16, uint16_t)
+EXTEND(movsx8, 8, int8_t)
+EXTEND(movsx16, 16, int16_t)
+EXTEND(movsxd, 32, int32_t)
+
+#define CMOV_SIZE(NAME, BITS)                                                                    \
+    static inline uint##BITS##_t cmov##NAME##_pick##BITS(struct soft_cpu *cpu,                   \
+                                                         const struct soft_insn *insn,           \
+                                                         uint##BITS##_t old, uint##BITS##_t new) \
+    {                                                                                            \
+        return soft_condition_##NAME(cpu) ? new : old;                                           \
+    }
+
+#define CONDITIONAL(NAME)                                    \
+    CMOV_SIZE(NAME, 16)                                      \
+    CMOV_SIZE(NAME, 32)                                      \
+    CMOV_SIZE(NAME, 64)                                      \
+    FORMS_LOADING(cmov##NAME, cmov##NAME##_pick, 16, 32, 64) \
+    FORMS_OPERATION(cmov##NAME, NULL)                        \
+                                                             \
+    SOFT_OPERATION(set##NAME)                                \
+    {                                                        \
+        bool value = soft_condition_##NAME(cpu);             \
+                                                             \
+        if (insn->flags & SOFT_INSN_MEM)                     \
+            soft_write_mem8(cpu, insn, value);               \
+        else                                                 \
+            soft_set8(cpu, insn->rm, value);                 \
+    }
+
+SOFT_CONDITIONS(CONDITIONAL)
+
+static void lea(struct soft_cpu *cpu, const struct soft_insn *insn)
+{
+    soft_set_reg(cpu, insn->reg, insn->size, soft_effective(cpu, insn));
+    SOFT_NEXT;
+}
+
+const struct soft_operation soft_operation_lea = {.name = "lea", .handler = lea};
+
+static void nop(struct soft_cpu *cpu, const struct soft_insn *insn)
+{
+    SOFT_NEXT;
+}
+
+const struct soft_operation soft_operation_nop = {.name = "nop", .run = nop, .handler = nop};
+
+SOFT_OPERATION(mfence)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+SOFT_OPERATION(xchg_acc)
+{
+    uint64_t old = soft_get_reg(cpu, X86_RAX, insn->size);
+
+    soft_set_reg(cpu, X86_RAX, insn->size, soft_get_reg(cpu, insn->rm, insn->size));
+    soft_set_reg(cpu, insn->rm, insn->size, old);
+}
+
+/* 0x90 is XCHG of RAX with itself, which does not even clear the upper half of RAX. */
+SOFT_OPERATION(nop_xchg)
+{
+    if (insn->rm != X86_RAX)
+        xchg_acc_run(cpu, insn);
+}
+
+SOFT_OPERATION(cbw)
+{
+    if (insn->size == 2)
+        soft_set16(cpu, X86_RAX, (int8_t)cpu->gpr[X86_RAX]);
+    else if (insn->size == 4)
+        soft_set32(cpu, X86_RAX, (int16_t)cpu->gpr[X86_RAX]);
+    else
+        cpu->gpr[X86_RAX] = (int32_t)cpu->gpr[X86_RAX];
+}
+
+SOFT_OPERATION(cwd)
+{
+    int64_t value = cpu->gpr[X86_RAX] << (64 - insn->size * 8);
+
+    soft_set_reg(cpu, X86_RDX, insn->size, value < 0 ? UINT64_MAX : 0);
+}
+
+SOFT_OPERATION(sahf)
+{
+    soft_set_arithmetic_flags(cpu, (soft_get8(cpu, 1) & ~X86_FLAG_OF) |
+                                       (soft_of(cpu) ? X86_FLAG_OF : 0));
+}
+
+SOFT_OPERATION(lahf)
+{
+    soft_set8(cpu, 1, soft_arithmetic_flags(cpu) | X86_FLAG_1);
+}
+
+SOFT_OPERATION(xlat)
+{
+    uint64_t offset = (cpu->gpr[X86_RBX] + (uint8_t)cpu->gpr[X86_RAX]) & insn->address_mask;
+
+    soft_set8(cpu, 0, soft_load8(cpu, soft_linear_at(cpu, insn->segment, offset, 1, SOFT_READ)));
+}
+
+static uint64_t swap_bytes(uint64_t value, unsigned size)
+{
+    return __builtin_bswap64(value) >> (64 - size * 8);
+}
+
+SOFT_OPERATION(bswap)
+{
+    /* Of 16 bits: undefined; processors give 0. */
+    soft_set_reg(cpu, insn->rm, insn->size,
+                 insn->size == 2 ? 0 : swap_bytes(cpu->gpr[insn->rm], insn->size));
+}
+
+SOFT_OPERATION(movbe_load)
+{
+    uint64_t value =
+        soft_load_sized(cpu, soft_linear(cpu, insn, insn->size, SOFT_READ), insn->size);
+
+    soft_set_reg(cpu, insn->reg, insn->size, swap_bytes(value, insn->size));
+}
+
+SOFT_OPERATION(movbe_store)
+{
+    soft_store_sized(cpu, soft_linear(cpu, insn, insn->size, SOFT_WRITE),
+                     swap_bytes(cpu->gpr[insn->reg], insn->size), insn->size);
+}
+
+SOFT_OPERATION(cmc)
+{
+    soft_set_arithmetic_flags(cpu, soft_arithmetic_flags(cpu) ^ X86_FLAG_CF);
+}
+
+SOFT_OPERATION(clc)
+{
+    soft_set_arithmetic_flags(cpu, soft_arithmetic_flags(cpu) & ~X86_FLAG_CF);
+}
+
+SOFT_OPERATION(stc)
+{
+    soft_set_arithmetic_flags(cpu, soft_arithmetic_flags(cpu) | X86_FLAG_CF);
+}
+
+SOFT_OPERATION(cld)
+{
+    cpu->rflags &= ~X86_FLAG_DF;
+}
+
+SOFT_OPERATION(std)
+{
+    cpu->rflags |= X86_FLAG_DF;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * String instructions, those of ports too. A repeated one makes progress item by item, so a fault
+ * leaves registers as the architecture says; between items it looks for requests and starts over.
+ */
+#include "engine/cpu/soft/alu.h"
+#include "engine/cpu/soft/exec.h"
+#include "engine/cpu/soft/io.h"
+#include "engine/cpu/soft/stack.h"
+
+#define ITEMS_PER_LOOK 4096 /* at most so many between looks for requests */
+
+static uint64_t source_linear(struct soft_cpu *cpu, const struct soft_insn *insn)
+{
+    return soft_linear_at(cpu, insn->segment, cpu->gpr[X86_RSI] & insn->address_mask, insn->size,
+                          SOFT_READ);
+}
+
+/* ES:DI; no prefix changes the segment. */
+static uint64_t destination_linear(struct soft_cpu *cpu, const struct soft_insn *insn,
+                                   enum soft_access access)
+{
+    return soft_linear_at(cpu, X86_ES, cpu->gpr[X86_RDI] & insn->address_mask, insn->size, access);
+}
+
+static void advance(struct soft_cpu *cpu, const struct soft_insn *insn, unsigned reg,
+                    unsigned items)
+{
+    int64_t step = (int64_t)items * insn->size;
+
+    soft_set_reg(cpu, reg, insn->address_size,
+                 cpu->gpr[reg] + (cpu->rflags & X86_FLAG_DF ? -step : step));
+}
+
+static uint64_t accumulator(const struct soft_cpu *cpu, unsigned size)
+{
+    return size == 1 ? soft_get8(cpu, 0) : soft_get_reg(cpu, X86_RAX, size);
+}
+
+static void compare(struct soft_cpu *cpu, unsigned size, uint64_t a, uint64_t b)
+{
+    switch (size) {
+    case 1:
+        alu_sub8(cpu, a, b);
+        break;
+    case 2:
+        alu_sub16(cpu, a, b);
+        break;
+    case 4:
+        alu_sub32(cpu, a, b);
+        break;
+    default:
+        alu_sub64(cpu, a, b);
+    }
+}
+
+/* How many items, of at most `count`, lie ahead of linear in its page. 0 when running backwards:
+ * then it goes item by item. */
+static uint64_t items_in_page(const struct soft_cpu *cpu, const struct soft_insn *insn,
+                              uint64_t linear, uint64_t count)
+{
+    uint64_t items = (SOFT_PAGE_SIZE - linear % SOFT_PAGE_SIZE) / insn->size;
+
+    return cpu->rflags & X86_FLAG_DF ? 0 : MIN(items, count);
+}
+
+/* The offset must not pass the segment's limit or wrap within the bulk. */
+static bool bulk_fits(const struct soft_cpu *cpu, const struct soft_insn *insn, unsigned segment,
+                      unsigned reg, uint64_t bytes, enum soft_access access)
+{
+    const struct soft_segment *s = &cpu->segment[segment];
+    uint64_t offset = cpu->gpr[reg] & insn->address_mask;
+
+    return bytes <= insn->address_mask - offset &&
+           offset + bytes <= (access == SOFT_WRITE ? s->write_end : s->read_end);
+}
+
+/* Each gives how many items it did, at least one and at most count. */
+typedef uint64_t item_fn(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count);
+
+static uint64_t movs_bulk(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t from,
+                          uint64_t to, uint64_t count)
+{
+    uint64_t items =
+        MIN(items_in_page(cpu, insn, from, count), items_in_page(cpu, insn, to, count));
+    uint64_t bytes = items * insn->size;
+    uint8_t *source, *target;
+
+    if (items < 2 || !bulk_fits(cpu, insn, insn->segment, X86_RSI, bytes, SOFT_READ) ||
+        !bulk_fits(cpu, insn, X86_ES, X86_RDI, bytes, SOFT_WRITE))
+        return 0;
+    source = soft_bulk_host(cpu, from, SOFT_READ);
+    target = soft_bulk_host(cpu, to, SOFT_WRITE);
+    if (source == NULL || target == NULL)
+        return 0;
+    /* Overlapping forwards, an item may be the source of a later one. */
+    if (target > source && target < source + bytes)
+        return 0;
+    memmove(target, source, bytes);
+    return items;
+}
+
+static uint64_t movs_items(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
+{
+    uint64_t from = source_linear(cpu, insn), to = destination_linear(cpu, insn, SOFT_WRITE);
+    uint64_t items = count > 1 ? movs_bulk(cpu, insn, from, to, count) : 0;
+
+    if (items == 0) {
+        soft_store_sized(cpu, to, soft_load_sized(cpu, from, insn->size), insn->size);
+        items = 1;
+    }
+    advance(cpu, insn, X86_RSI, items);
+    advance(cpu, insn, X86_RDI, items);
+    return items;
+}
+
+static void fill(uint8_t *to, uint64_t value, unsigned size, uint64_t items)
+{
+    if (size == 1) {
+        memset(to, value, items);
+        return;
+    }
+    for (uint64_t i = 0; i < items; i++)
+        memcpy(to + i * size, &value, size);
+}
+
+static uint64_t stos_items(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
+{
+    uint64_t to = destination_linear(cpu, insn, SOFT_WRITE);
+    uint64_t items = count > 1 ? items_in_page(cpu, insn, to, count) : 0;
+    uint8_t *target = NULL;
+
+    if (items > 1 && bulk_fits(cpu, insn, X86_ES, X86_RDI, items * insn->size, SOFT_WRITE))
+        target = soft_bulk_host(cpu, to, SOFT_WRITE);
+    if (target != NULL) {
+        fill(target, cpu->gpr[X86_RAX], insn->size, items);
+    } else {
+        soft_store_sized(cpu, to, accumulator(cpu, insn->size), insn->size);
+        items = 1;
+    }
+    advance(cpu, insn, X86_RDI, items);
+    return items;
+}
+
+static uint64_t lods_item(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
+{
+    uint64_t value = soft_load_sized(cpu, source_linear(cpu, insn), insn->size);
+
+    if (insn->size == 1)
+        soft_set8(cpu, 0, value);
+    else
+        soft_set_reg(cpu, X86_RAX, insn->size, value);
+    advance(cpu, insn, X86_RSI, 1);
+    return 1;
+}
+
+static uint64_t cmps_item(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
+{
+    uint64_t a = soft_load_sized(cpu, source_linear(cpu, insn), insn->size);
+    uint64_t b = soft_load_sized(cpu, destination_linear(cpu, insn, SOFT_READ), insn->size);
+
+    compare(cpu, insn->size, a, b);
+    advance(cpu, insn, X86_RSI, 1);
+    advance(cpu, insn, X86_RDI, 1);
+    return 1;
+}
+
+static uint64_t scas_item(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
+{
+    uint64_t b = soft_load_sized(cpu, destination_linear(cpu, insn, SOFT_READ), insn->size);
+
+    compare(cpu, insn->size, accumulator(cpu, insn->size), b);
+    advance(cpu, insn, X86_RDI, 1);
+    return 1;
+}
+
+static uint64_t ins_item(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
+{
+    uint64_t to = destination_linear(cpu, insn, SOFT_WRITE);
+
+    soft_io_check(cpu, soft_get16(cpu, X86_RDX), insn->size);
+    /* The port must not be read if the store then faults or starts over. */
+    soft_need_single(cpu);
+    soft_probe_store(cpu, to, insn->size);
+    soft_store_sized(cpu, to, soft_io_read(cpu, soft_get16(cpu, X86_RDX), insn->size), insn->size);
+    advance(cpu, insn, X86_RDI, 1);
+    return 1;
+}
+
+static uint64_t outs_item(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
+{
+    uint64_t value;
+
+    soft_io_check(cpu, soft_get16(cpu, X86_RDX), insn->size);
+    value = soft_load_sized(cpu, source_linear(cpu, insn), insn->size);
+    soft_io_write(cpu, soft_get16(cpu, X86_RDX), value, insn->size);
+    advance(cpu, insn, X86_RSI, 1);
+    return 1;
+}
+
+/* conditional: CMPS and SCAS end by ZF too. */
+static void repeat(struct soft_cpu *cpu, const struct soft_insn *insn, item_fn *item,
+                   bool conditional)
+{
+    unsigned looks = 0;
+
+    if (!(insn->flags & (SOFT_INSN_REP | SOFT_INSN_REPNE))) {
+        item(cpu, insn, 1);
+        return;
+    }
+    for (;;) {
+        uint64_t count = soft_get_reg(cpu, X86_RCX, insn->address_size);
+
+        if (count == 0)
+            return;
+        count -= item(cpu, insn, count);
+        soft_set_reg(cpu, X86_RCX, insn->address_size, count);
+        if (count == 0 || (conditional && soft_zf(cpu) == !!(insn->flags & SOFT_INSN_REPNE)))
+            return;
+        if (cpu->trap_step || ++looks == ITEMS_PER_LOOK ||
+            __atomic_load_n(&cpu->requests, __ATOMIC_RELAXED) != 0)
+            soft_restart(cpu);
+    }
+}
+
+#define STRING_OPERATION(NAME, ITEM, CONDITIONAL) \
+    SOFT_OPERATION(NAME)                          \
+    {                                             \
+        repeat(cpu, insn, ITEM, CONDITIONAL);     \
+    }
+
+STRING_OPERATION(movs, movs_items, false)
+STRING_OPERATION(stos, stos_items, false)
+STRING_OPERATION(lods, lods_item, false)
+STRING_OPERATION(cmps, cmps_item, true)
+STRING_OPERATION(scas, scas_item, true)
+STRING_OPERATION(ins, ins_item, false)
+STRING_OPERATION(outs, outs_item, false)

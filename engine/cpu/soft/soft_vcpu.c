@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A vCPU as the machine sees it: power-on, running, and its state in neutral form. */
+#include "engine/cpu/soft/soft_vcpu.h"
+
+#include <string.h>
+
+#include "core/error.h"
+#include "engine/cpu/soft/block.h"
+#include "engine/cpu/soft/debug.h"
+#include "engine/cpu/soft/exec.h"
+#include "engine/cpu/soft/irqchip.h"
+#include "engine/cpu/soft/stack.h"
+
+/* Decoded blocks; together with the rest well under 64 MiB for all vCPUs. */
+#define ARENA_TOTAL (32u << 20)
+#define ARENA_MAX (24u << 20)
+
+#define PAT_AT_RESET UINT64_C(0x0007040600070406)
+
+static struct soft_cpu *cpu_of(struct vcpu *vcpu)
+{
+    return &((struct soft_vcpu *)vcpu)->cpu;
+}
+
+/* SDM volume 3, table 9-1, the column of INIT; at power-on more is set. */
+void soft_cpu_init_signal(struct soft_cpu *cpu)
+{
+    memset(cpu->gpr, 0, sizeof(cpu->gpr));
+    cpu->gpr[X86_RDX] = 0x6f1;
+    cpu->rflags = X86_FLAG_1;
+    soft_set_arithmetic_flags(cpu, 0);
+    for (unsigned i = 0; i < X86_SEGMENTS; i++)
+        cpu->segment[i] =
+            (struct soft_segment){.limit = 0xffff,
+                                  .attributes = SEG_P | SEG_S | SEG_WRITABLE | SEG_ACCESSED};
+    cpu->segment[X86_CS].selector = 0xf000;
+    cpu->segment[X86_CS].base = 0xffff0000;
+    cpu->segment[X86_CS].attributes |= SEG_CODE;
+    cpu->rip = 0xfff0;
+    cpu->gdt = cpu->idt = (struct x86_table){.limit = 0xffff};
+    cpu->ldtr = (struct soft_segment){.limit = 0xffff, .attributes = SEG_P | SYSTEM_LDT};
+    cpu->tr = (struct soft_segment){.limit = 0xffff, .attributes = SEG_P | SYSTEM_TSS32_BUSY};
+    cpu->cr0 = (cpu->cr0 & (CR0_CD | CR0_NW)) | CR0_ET;
+    cpu->cr2 = cpu->cr3 = cpu->cr4 = cpu->efer = 0;
+    memset(cpu->dr, 0, sizeof(cpu->dr));
+    cpu->dr[6] = DR6_FIXED;
+    cpu->dr[7] = DR7_FIXED;
+    cpu->cpl = 0;
+    cpu->interrupt_shadow = cpu->nmi_blocked = cpu->keep_rf = false;
+    cpu->delivery.active = cpu->delivery.external = false;
+    cpu->current = NULL;
+    cpu->activity = cpu->index == 0 ? SOFT_RUNNING : SOFT_WAIT_FOR_START;
+    soft_tlb_flush(cpu);
+    soft_mode_changed(cpu);
+}
+
+void soft_cpu_start(struct soft_cpu *cpu, unsigned page)
+{
+    cpu->segment[X86_CS].selector = page << 8;
+    cpu->segment[X86_CS].base = (uint64_t)page << 12;
+    cpu->rip = 0;
+    cpu->activity = SOFT_RUNNING;
+    soft_mode_changed(cpu);
+}
+
+void soft_cpu_reset(struct soft_cpu *cpu)
+{
+    cpu->cr0 = CR0_CD | CR0_NW;
+    soft_cpu_init_signal(cpu);
+    cpu->star = cpu->lstar = cpu->cstar = cpu->sfmask = cpu->kernel_gs_base = 0;
+    cpu->sysenter_cs = cpu->sysenter_esp = cpu->sysenter_eip = cpu->tsc_aux = 0;
+    cpu->pat = PAT_AT_RESET;
+    cpu->misc_enable = 1;
+    cpu->mtrr_def_type = 0;
+    memset(cpu->mtrr_fixed, 0, sizeof(cpu->mtrr_fixed));
+    memset(cpu->mtrr_base, 0, sizeof(cpu->mtrr_base));
+    memset(cpu->mtrr_mask, 0, sizeof(cpu->mtrr_mask));
+    soft_fpu_reset(&cpu->fpu);
+    cpu->xcr0 = XCR0_X87;
+    soft_blocks_drop_all(cpu);
+}
+
+static enum vcpu_stop run(struct vcpu *vcpu, char **reason)
+{
+    return soft_cpu_run(cpu_of(vcpu));
+}
+
+static void kick(struct vcpu *vcpu)
+{
+    soft_cpu_request(cpu_of(vcpu), SOFT_REQUEST_KICK);
+}
+
+static void unkick(struct vcpu *vcpu)
+{
+    __atomic_fetch_and(&cpu_of(vcpu)->requests, ~SOFT_REQUEST_KICK, __ATOMIC_SEQ_CST);
+}
+
+static void reset(struct vcpu *vcpu)
+{
+    soft_cpu_reset(cpu_of(vcpu));
+}
+
+static struct x86_segment segment_to_state(const struct soft_segment *s)
+{
+    return (struct x86_segment){.base = s->base,
+                                .limit = s->limit,
+                                .attributes = s->attributes,
+                                .selector = s->selector};
+}
+
+static struct soft_segment segment_from_state(const struct x86_segment *s)
+{
+    return (struct soft_segment){.base = s->base,
+                                 .limit = s->limit,
+                                 .attributes = s->attributes,
+                                 .selector = s->selector};
+}
+
+static bool get_state(struct vcpu *vcpu, struct x86_state *ret)
+{
+    struct soft_cpu *cpu = cpu_of(vcpu);
+
+    memcpy(ret->gpr, cpu->gpr, sizeof(ret->gpr));
+    ret->rip = cpu->rip;
+    ret->rflags = soft_rflags(cpu);
+    for (unsigned i = 0; i < X86_SEGMENTS; i++)
+        ret->segment[i] = segment_to_state(&cpu->segment[i]);
+    ret->tr = segment_to_state(&cpu->tr);
+    ret->ldtr = segment_to_state(&cpu->ldtr);
+    ret->gdt = cpu->gdt;
+    ret->idt = cpu->idt;
+    ret->cr0 = cpu->cr0;
+    ret->cr2 = cpu->cr2;
+    ret->cr3 = cpu->cr3;
+    ret->cr4 = cpu->cr4;
+    ret->cr8 = soft_lapic_cr8(cpu->lapic);
+    ret->efer = cpu->efer;
+    return true;
+}
+
+static bool set_state(struct vcpu *vcpu, const struct x86_state *state)
+{
+    struct soft_cpu *cpu = cpu_of(vcpu);
+
+    memcpy(cpu->gpr, state->gpr, sizeof(state->gpr));
+    cpu->rip = state->rip;
+    for (unsigned i = 0; i < X86_SEGMENTS; i++)
+        cpu->segment[i] = segment_from_state(&state->segment[i]);
+    cpu->tr = segment_from_state(&state->tr);
+    cpu->ldtr = segment_from_state(&state->ldtr);
+    cpu->gdt = state->gdt;
+    cpu->idt = state->idt;
+    cpu->cr0 = state->cr0;
+    cpu->cr2 = state->cr2;
+    cpu->cr3 = state->cr3;
+    cpu->cr4 = state->cr4;
+    cpu->efer = state->efer;
+    soft_lapic_set_cr8(cpu->lapic, state->cr8 & 15);
+    cpu->cpl = cpu->cr0 & CR0_PE ? soft_dpl(cpu->segment[X86_SS].attributes) : 0;
+    if (state->rflags & X86_FLAG_VM)
+        cpu->cpl = 3;
+    cpu->activity = SOFT_RUNNING;
+    cpu->rflags = X86_FLAG_1;
+    soft_set_rflags(cpu, state->rflags, UINT64_MAX);
+    soft_tlb_flush(cpu);
+    soft_mode_changed(cpu);
+    return true;
+}
+
+static void free_vcpu(struct vcpu *vcpu)
+{
+    struct soft_cpu *cpu = cpu_of(vcpu);
+
+    __atomic_store_n(&cpu->accel->cpus[cpu->index], NULL, __ATOMIC_RELEASE);
+    soft_blocks_free(cpu->blocks);
+    soft_map_unref(cpu->map);
+    g_mutex_clear(&cpu->page_queue.lock);
+    g_mutex_clear(&cpu->wait.lock);
+    g_cond_clear(&cpu->wait.changed);
+    g_free(vcpu);
+}
+
+static const struct vcpu_ops soft_vcpu_ops = {
+    .run = run,
+    .kick = kick,
+    .unkick = unkick,
+    .reset = reset,
+    .get_state = get_state,
+    .set_state = set_state,
+    .free = free_vcpu,
+};
+
+struct vcpu *soft_vcpu_new(struct accel *accel, unsigned index, GError **err)
+{
+    struct soft_accel *soft = (struct soft_accel *)accel;
+    struct soft_blocks *blocks = soft_blocks_new(MIN(ARENA_TOTAL / accel->cpus, ARENA_MAX));
+    struct soft_vcpu *v;
+    struct soft_cpu *cpu;
+
+    if (blocks == NULL) {
+        vmdesk_fail(err, VMDESK_ERROR_BUSY,
+                    "There is not enough memory for vCPU %u: give the machine fewer CPUs.", index);
+        return NULL;
+    }
+    v = g_new0(struct soft_vcpu, 1);
+    cpu = &v->cpu;
+    v->vcpu = (struct vcpu){.ops = &soft_vcpu_ops, .accel = accel, .index = index};
+    cpu->vcpu = &v->vcpu;
+    cpu->accel = soft;
+    cpu->index = index;
+    cpu->blocks = blocks;
+    cpu->lapic = soft_irqchip_lapic(soft->irqchip, index);
+    cpu->map = soft_maps_get(soft->maps);
+    g_mutex_init(&cpu->page_queue.lock);
+    g_mutex_init(&cpu->wait.lock);
+    g_cond_init(&cpu->wait.changed);
+    soft_tlb_init(cpu);
+    soft_cpu_reset(cpu);
+    __atomic_store_n(&soft->cpus[index], cpu, __ATOMIC_RELEASE);
+    /* The map may have changed before that. */
+    soft_cpu_request(cpu, SOFT_REQUEST_MAP);
+    return &v->vcpu;
+}
