@@ -38,7 +38,7 @@ static const struct key_spec specs[] = {
     {{"machine", "memory", "1M-1T", "1G", "Memory of the guest, as in 512M or 2G."},
      KIND_MEMORY,
      FIELD(memory)},
-    {{"machine", "accel", "auto|kvm", "auto", "What runs the guest's instructions."},
+    {{"machine", "accel", "auto|kvm|soft", "auto", "What runs the guest's instructions."},
      KIND_CHOICE,
      FIELD(accel)},
     {{"machine", "firmware", "seabios|ovmf", "seabios", "BIOS (seabios) or UEFI (ovmf)."},

@@ -17,7 +17,7 @@
 #define MACHINE_MIN_MEMORY (UINT64_C(1) << 20)
 #define MACHINE_MAX_MEMORY (UINT64_C(1) << 40)
 
-enum config_accel { ACCEL_AUTO, ACCEL_KVM };
+enum config_accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_SOFT };
 enum config_firmware { FIRMWARE_SEABIOS, FIRMWARE_OVMF };
 enum config_crash_action { CRASH_PAUSE, CRASH_STOP, CRASH_RESET };
 enum config_rtc { RTC_UTC, RTC_LOCAL };

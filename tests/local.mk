@@ -8,6 +8,7 @@ include $(top_srcdir)/tests/display.mk
 include $(top_srcdir)/tests/engine.mk
 include $(top_srcdir)/tests/golden.mk
 include $(top_srcdir)/tests/legacy.mk
+include $(top_srcdir)/tests/softcore.mk
 include $(top_srcdir)/tests/softfpu.mk
 include $(top_srcdir)/tests/softirq.mk
 include $(top_srcdir)/tests/vga.mk

@@ -2,6 +2,7 @@
 #include "engine/cpu/accel.h"
 
 #include "engine/cpu/kvm.h"
+#include "engine/cpu/soft/soft.h"
 
 struct accel *accel_new(enum config_accel kind, struct board *board, unsigned cpus, GError **err)
 {
@@ -9,6 +10,8 @@ struct accel *accel_new(enum config_accel kind, struct board *board, unsigned cp
     case ACCEL_AUTO:
     case ACCEL_KVM:
         return kvm_accel_new(board, cpus, err);
+    case ACCEL_SOFT:
+        return soft_accel_new(board, cpus, err);
     }
     g_return_val_if_reached(NULL);
 }
