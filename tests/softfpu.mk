@@ -1,10 +1,10 @@
-# The software CPU's x87, MMX and SSE.
+# The software CPU against the host's processor, and its x87, MMX and SSE.
 check_PROGRAMS += tests/diff/test_soft_diff
 TESTS += tests/diff/test_soft_diff
 tests_diff_test_soft_diff_SOURCES = tests/diff/test_soft_diff.c \
 	tests/diff/native.c tests/diff/native.h \
-	tests/diff/values.c tests/diff/values.h \
-	tests/fakes/soft_memory.c tests/fakes/soft_memory.h
+	tests/diff/soft_runner.c tests/diff/soft_runner.h \
+	tests/diff/values.c tests/diff/values.h
 tests_diff_test_soft_diff_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
 
 if HAVE_CHECK

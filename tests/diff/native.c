@@ -92,6 +92,8 @@ static enum native_fault fault_of(int signal, const siginfo_t *info)
         return NATIVE_NONE;
     case SIGILL:
         return NATIVE_UD;
+    case SIGBUS: /* #SS */
+        return NATIVE_GP;
     case SIGSEGV:
         return info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR ? NATIVE_PF : NATIVE_GP;
     case SIGFPE:
