@@ -26,6 +26,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_cpuid.c \
 	engine/cpu/kvm_internal.h \
 	engine/cpu/kvm_memory.c \
+	engine/cpu/kvm_speed.c \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
 	engine/cpu/soft/access.h \

@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/cpu/accel.h"
 
+#include "core/log.h"
 #include "engine/cpu/kvm.h"
 #include "engine/cpu/soft/soft.h"
+
+static struct accel *accel_choose(struct board *board, unsigned cpus, GError **err)
+{
+    g_autofree char *reason = NULL;
+    bool native = kvm_is_native(&reason);
+
+    log_info("machine", "runs on %s: %s", native ? "KVM" : "the software CPU", reason);
+    return native ? kvm_accel_new(board, cpus, err) : soft_accel_new(board, cpus, err);
+}
 
 struct accel *accel_new(enum config_accel kind, struct board *board, unsigned cpus, GError **err)
 {
     switch (kind) {
     case ACCEL_AUTO:
+        return accel_choose(board, cpus, err);
     case ACCEL_KVM:
         return kvm_accel_new(board, cpus, err);
     case ACCEL_SOFT:

@@ -90,7 +90,8 @@ static inline void vcpu_count_exit(struct vcpu *vcpu, enum vcpu_exit_kind kind)
     __atomic_fetch_add(&vcpu->exits[kind], 1, __ATOMIC_RELAXED);
 }
 
-/* Opens the accelerator that the configuration asks for and announces the board's memory to it.
+/* Opens the accelerator that the configuration asks for and announces the board's memory to it. Auto
+ * takes KVM where it runs guests natively, otherwise the software CPU, and logs why.
  * The message of a failure says which device, group or setting to look at. */
 struct accel *accel_new(enum config_accel kind, struct board *board, unsigned cpus, GError **err);
 /* vCPUs and board are gone. NULL is fine. */

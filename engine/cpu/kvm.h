@@ -7,4 +7,8 @@
 
 struct accel *kvm_accel_new(struct board *board, unsigned cpus, GError **err);
 
+/* Measures, within some milliseconds, whether guests' ring 0 runs natively; *ret_reason says it in
+ * words and is the caller's to free. */
+bool kvm_is_native(char **ret_reason);
+
 #endif

@@ -13,6 +13,7 @@ GUEST_TESTS = \
 	tests/guest/test_payload_hammer.sh \
 	tests/guest/test_seabios.sh \
 	tests/guest/test_snow.sh \
+	tests/guest/test_soft.sh \
 	tests/guest/test_vnc_port.sh \
 	tests/guest/test_vnc_stall.sh
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \
