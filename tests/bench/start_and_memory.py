@@ -86,7 +86,7 @@ class Bench:
     def start_time(self):
         """From exec of the start command to the guest's first instructions."""
         output = os.path.join(self.dir, "serial")
-        self.cli("create", "first", "--memory", f"{RAM_MIB}M",
+        self.cli("create", "first", "--memory", f"{RAM_MIB}M", "--set", "machine.accel=kvm",
                  "--set", "serial.port=file", "--set", f"serial.file={output}")  # fmt: skip
         ours = dict(self.env, VMDESK_FIRMWARE_PATH=f"{self.firmware}:{SEABIOS}")
         bios = os.path.join(self.firmware, "bios-256k.bin")
@@ -135,7 +135,7 @@ class Bench:
 
     def memory(self):
         """With SeaBIOS up and waiting, VGA and VNC on, and no viewer."""
-        self.cli("create", "idle", "--memory", f"{RAM_MIB}M")
+        self.cli("create", "idle", "--memory", f"{RAM_MIB}M", "--set", "machine.accel=kvm")
         self.cli("start", "idle")
         peer = subprocess.Popen(self.qemu(), env=self.env)
         time.sleep(25)  # both have shown that nothing boots, and wait

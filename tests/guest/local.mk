@@ -16,6 +16,13 @@ GUEST_TESTS = \
 	tests/guest/test_soft.sh \
 	tests/guest/test_vnc_port.sh \
 	tests/guest/test_vnc_stall.sh
+# What the software CPU runs too, within a minute.
+SOFT_GUEST_TESTS = \
+	tests/guest/test_grub_cd.sh \
+	tests/guest/test_keys.sh \
+	tests/guest/test_linux.sh \
+	tests/guest/test_payload.sh \
+	tests/guest/test_seabios.sh
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \
 	tests/guest/keys.S tests/guest/snow.S
 
@@ -36,6 +43,7 @@ endif
 
 check-guest: $(guest_test_needs)
 	$(srcdir)/tests/guest/run.sh $(addprefix $(srcdir)/,$(GUEST_TESTS))
+	GUEST_ACCEL=soft $(srcdir)/tests/guest/run.sh $(addprefix $(srcdir)/,$(SOFT_GUEST_TESTS))
 endif
 
 CLEANFILES += tests/guest/keys.img tests/guest/snow.img
