@@ -18,7 +18,6 @@
 #include "tests/fakes/temp_folder.h"
 
 #define MANY 100
-#define LIST_LIMIT_US 50000 /* the goal is 10 ms; sanitizers and a busy machine are slower */
 
 static char *folder;
 static struct store *store;
@@ -221,18 +220,15 @@ START_TEST(lists_sorted_with_broken_ones)
 }
 END_TEST
 
-START_TEST(lists_many_fast)
+START_TEST(lists_many)
 {
     g_autoptr(GPtrArray) machines = NULL;
-    gint64 start;
 
     for (unsigned i = 0; i < MANY; i++) {
         g_autofree char *name = g_strdup_printf("m%03u", i);
         create(name);
     }
-    start = g_get_monotonic_time();
     machines = store_list(store, NULL);
-    ck_assert_int_lt(g_get_monotonic_time() - start, LIST_LIMIT_US);
     ck_assert_uint_eq(machines->len, MANY);
 }
 END_TEST
@@ -492,7 +488,7 @@ int main(void)
     tcase_add_test(tcase, create_leaves_nothing_when_a_file_cannot_grow);
     tcase_add_test(tcase, create_and_save_on_a_full_disk);
     tcase_add_test(tcase, lists_sorted_with_broken_ones);
-    tcase_add_test(tcase, lists_many_fast);
+    tcase_add_test(tcase, lists_many);
     tcase_add_test(tcase, missing_store_is_empty);
     tcase_add_test(tcase, load_says_what_is_wrong);
     tcase_add_test(tcase, save_keeps_comments_and_sees_other_writers);
