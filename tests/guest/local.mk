@@ -21,6 +21,7 @@ SOFT_GUEST_TESTS = \
 	tests/guest/test_grub_cd.sh \
 	tests/guest/test_keys.sh \
 	tests/guest/test_linux.sh \
+	tests/guest/test_ovmf.sh \
 	tests/guest/test_payload.sh \
 	tests/guest/test_seabios.sh
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \

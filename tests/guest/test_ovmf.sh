@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # OVMF from its flash, to its shell or boot manager, which it shows in graphics: the mode and that its
 # picture is not blank tell. Under a KVM that interprets ring 0, to the instruction that KVM lacks,
-# which the machine must name. VMDESK_TEST_ACCEL chooses the processor (default: auto).
+# which the machine must name.
 . "$(dirname "$0")/lib.sh" || exit 1
 begin
 need_file /usr/share/OVMF/OVMF_CODE_4M.fd ovmf
 need_file /usr/share/OVMF/OVMF_VARS_4M.fd ovmf
 need_file /usr/share/seabios/vgabios-stdvga.bin seabios
 
-make_machine uefi --set machine.firmware=ovmf --set machine.accel="${VMDESK_TEST_ACCEL:-auto}"
+make_machine uefi --set machine.firmware=ovmf
 start_machine uefi
 vars=$(machine_folder uefi)/ovmf-vars.fd
 [ "$(stat -c %s "$vars")" = 540672 ] || fail "no copy of the variables in the machine's folder"
