@@ -121,7 +121,6 @@ static bool set_routing(struct kvm_accel *kvm, GError **err)
 
 static bool create_vm(struct kvm_accel *kvm, GError **err)
 {
-    struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
     uint64_t identity_map = IDENTITY_MAP_ADDRESS;
 
     do
@@ -134,11 +133,7 @@ static bool create_vm(struct kvm_accel *kvm, GError **err)
     /* Processors without these quirks refuse them, and need them not. */
     (void)ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
     (void)ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDRESS);
-    if (ioctl(kvm->vm_fd, KVM_CREATE_IRQCHIP, 0) != 0)
-        return vmdesk_error_from_errno(err, errno, NULL, "Creating KVM's interrupt controllers");
-    if (ioctl(kvm->vm_fd, KVM_CREATE_PIT2, &pit) != 0)
-        return vmdesk_error_from_errno(err, errno, NULL, "Creating KVM's interval timer");
-    return set_routing(kvm, err);
+    return true;
 }
 
 static bool query_msrs(struct kvm_accel *kvm, GError **err)
@@ -177,6 +172,20 @@ static bool take_irqchip(struct kvm_accel *kvm, GError **err)
     if (ioctl(kvm->vm_fd, KVM_GET_PIT2, &kvm->pit) != 0)
         return vmdesk_error_from_errno(err, errno, NULL, "Reading the interval timer");
     return true;
+}
+
+bool kvm_create_irqchip(struct kvm_accel *kvm, GError **err)
+{
+    struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
+
+    if (kvm->has_irqchip)
+        return true;
+    if (ioctl(kvm->vm_fd, KVM_CREATE_IRQCHIP, 0) != 0)
+        return vmdesk_error_from_errno(err, errno, NULL, "Creating KVM's interrupt controllers");
+    if (ioctl(kvm->vm_fd, KVM_CREATE_PIT2, &pit) != 0)
+        return vmdesk_error_from_errno(err, errno, NULL, "Creating KVM's interval timer");
+    kvm->has_irqchip = set_routing(kvm, err) && take_irqchip(kvm, err);
+    return kvm->has_irqchip;
 }
 
 static void reset(struct accel *accel)
@@ -233,7 +242,7 @@ struct accel *kvm_accel_new(struct board *board, unsigned cpus, GError **err)
     kvm->device_fd = kvm->vm_fd = -1;
     kvm->slots = g_array_new(FALSE, TRUE, sizeof(struct kvm_slot));
     if (!open_device(kvm, err) || !check_extensions(kvm, err) || !create_vm(kvm, err) ||
-        !kvm_cpuid_query(kvm, err) || !query_msrs(kvm, err) || !take_irqchip(kvm, err)) {
+        !kvm_cpuid_query(kvm, err) || !query_msrs(kvm, err)) {
         free_accel(&kvm->accel);
         return NULL;
     }

@@ -23,6 +23,7 @@ struct kvm_accel {
     unsigned max_slots;
     struct kvm_cpuid2 *cpuid;
     struct kvm_msr_list *msr_list;
+    bool has_irqchip;
     struct kvm_irqchip irqchip[3]; /* as they were when new */
     struct kvm_pit_state2 pit;
     struct kvm_clock_data clock; /* guest-visible time at the last pause */
@@ -48,6 +49,11 @@ static inline struct kvm_vcpu *kvm_of_vcpu(struct vcpu *vcpu)
 {
     return (struct kvm_vcpu *)vcpu;
 }
+
+/* kvm.c */
+/* Interrupt controllers and timer; once made, no effect. Before the first vCPU, but after the
+ * board's memory: once they exist, the kernel takes milliseconds for the next memory slot. */
+bool kvm_create_irqchip(struct kvm_accel *kvm, GError **err);
 
 /* kvm_memory.c */
 extern const struct memory_listener kvm_memory_listener; /* opaque: struct kvm_accel */

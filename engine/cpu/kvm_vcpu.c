@@ -227,7 +227,7 @@ struct vcpu *kvm_vcpu_new(struct accel *accel, unsigned index, GError **err)
     vcpu->vcpu = (struct vcpu){.ops = &kvm_vcpu_ops, .accel = accel, .index = index};
     vcpu->kvm = kvm;
     vcpu->fd = -1;
-    if (open_vcpu(vcpu, err))
+    if (kvm_create_irqchip(kvm, err) && open_vcpu(vcpu, err))
         vcpu->initial = kvm_vcpu_snapshot_take(vcpu, err);
     if (vcpu->initial == NULL) {
         free_vcpu(&vcpu->vcpu);
