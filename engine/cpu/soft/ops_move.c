@@ -113,7 +113,7 @@ const struct soft_operation soft_operation_nop = {.name = "nop", .run = nop, .ha
 
 SOFT_OPERATION(mfence)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __builtin_ia32_mfence();
 }
 
 SOFT_OPERATION(xchg_acc)

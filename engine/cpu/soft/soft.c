@@ -47,7 +47,7 @@ void soft_code_written(struct soft_accel *accel, const struct soft_section *sect
     uint64_t *code = soft_ram_code(section->ram, host);
 
     /* Against a vCPU that marks the page and then reads it: the store comes before this load. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __builtin_ia32_mfence();
     if ((__atomic_load_n(code, __ATOMIC_RELAXED) & soft_code_pieces(host, size)) == 0)
         return;
     __atomic_exchange_n(code, 0, __ATOMIC_SEQ_CST);
