@@ -4,7 +4,7 @@
  * controllers and timer that stand next to them (PIC, I/O APIC, PIT), because hosts offer those in
  * one piece. Everything else of the machine is the board's and knows no accelerator.
  *
- * Adding one: fill in both ops tables and a row in accel.c.
+ * Adding one: fill in both ops tables and add a case to accel_new().
  */
 #ifndef ENGINE_CPU_ACCEL_H
 #define ENGINE_CPU_ACCEL_H
