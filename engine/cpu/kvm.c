@@ -34,7 +34,8 @@ static bool permission_error(GError **err)
 
     return vmdesk_fail(err, VMDESK_ERROR_PERMISSION,
                        "You may not open %s, which belongs to the group \"%s\". Join it with "
-                       "\"sudo usermod -aG %s %s\", then log out and in again.",
+                       "\"sudo usermod -aG %s %s\", then log out and in again; or set "
+                       "machine.accel to auto, and the machine runs in software.",
                        KVM_DEVICE, group_name, group_name,
                        user != NULL ? user->pw_name : "YOUR-NAME");
 }
@@ -48,7 +49,8 @@ static bool open_device(struct kvm_accel *kvm, GError **err)
         return vmdesk_fail(err, VMDESK_ERROR_MISSING,
                            "This host has no usable %s (%s). Switch on virtualization (VT-x, "
                            "AMD-V) in its firmware, and load the module with \"sudo modprobe "
-                           "kvm_intel\" or \"sudo modprobe kvm_amd\".",
+                           "kvm_intel\" or \"sudo modprobe kvm_amd\"; or set machine.accel to auto, "
+                           "and the machine runs in software.",
                            KVM_DEVICE, g_strerror(errno));
     if (ioctl(kvm->device_fd, KVM_GET_API_VERSION, 0) != API_VERSION)
         return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
