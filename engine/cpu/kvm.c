@@ -32,6 +32,13 @@ static bool permission_error(GError **err)
     const char *group_name = group != NULL ? group->gr_name : "kvm";
     const struct passwd *user = getpwuid(geteuid());
 
+    /* Nobody should join root's group, and a group without access helps no one. */
+    if (group != NULL && (st.st_gid == 0 || (st.st_mode & 060) != 060))
+        return vmdesk_fail(err, VMDESK_ERROR_PERMISSION,
+                           "You may not open %s, and no group may that you could join. Give it to "
+                           "one with \"sudo chgrp kvm %s && sudo chmod 660 %s\" and join that; or "
+                           "set machine.accel to auto, and the machine runs in software.",
+                           KVM_DEVICE, KVM_DEVICE, KVM_DEVICE);
     return vmdesk_fail(err, VMDESK_ERROR_PERMISSION,
                        "You may not open %s, which belongs to the group \"%s\". Join it with "
                        "\"sudo usermod -aG %s %s\", then log out and in again; or set "
