@@ -154,24 +154,31 @@ static uint64_t lods_item(struct soft_cpu *cpu, const struct soft_insn *insn, ui
     return 1;
 }
 
-static uint64_t cmps_item(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
-{
-    uint64_t a = soft_load_sized(cpu, source_linear(cpu, insn), insn->size);
-    uint64_t b = soft_load_sized(cpu, destination_linear(cpu, insn, SOFT_READ), insn->size);
+/* What a comparing instruction compares. */
+struct string_pair {
+    uint64_t first, second;
+};
+typedef struct string_pair pair_fn(struct soft_cpu *cpu, const struct soft_insn *insn);
 
-    compare(cpu, insn->size, a, b);
+static struct string_pair cmps_pair(struct soft_cpu *cpu, const struct soft_insn *insn)
+{
+    struct string_pair pair;
+
+    pair.first = soft_load_sized(cpu, source_linear(cpu, insn), insn->size);
+    pair.second = soft_load_sized(cpu, destination_linear(cpu, insn, SOFT_READ), insn->size);
     advance(cpu, insn, X86_RSI, 1);
     advance(cpu, insn, X86_RDI, 1);
-    return 1;
+    return pair;
 }
 
-static uint64_t scas_item(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
+static struct string_pair scas_pair(struct soft_cpu *cpu, const struct soft_insn *insn)
 {
-    uint64_t b = soft_load_sized(cpu, destination_linear(cpu, insn, SOFT_READ), insn->size);
+    struct string_pair pair;
 
-    compare(cpu, insn->size, accumulator(cpu, insn->size), b);
+    pair.first = accumulator(cpu, insn->size);
+    pair.second = soft_load_sized(cpu, destination_linear(cpu, insn, SOFT_READ), insn->size);
     advance(cpu, insn, X86_RDI, 1);
-    return 1;
+    return pair;
 }
 
 static uint64_t ins_item(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
@@ -198,13 +205,22 @@ static uint64_t outs_item(struct soft_cpu *cpu, const struct soft_insn *insn, ui
     return 1;
 }
 
-/* conditional: CMPS and SCAS end by ZF too. */
-static void repeat(struct soft_cpu *cpu, const struct soft_insn *insn, item_fn *item,
-                   bool conditional)
+static bool is_repeated(const struct soft_insn *insn)
+{
+    return insn->flags & (SOFT_INSN_REP | SOFT_INSN_REPNE);
+}
+
+static bool should_look(const struct soft_cpu *cpu, unsigned items)
+{
+    return cpu->trap_step || items == ITEMS_PER_LOOK ||
+           __atomic_load_n(&cpu->requests, __ATOMIC_RELAXED) != 0;
+}
+
+static void repeat(struct soft_cpu *cpu, const struct soft_insn *insn, item_fn *item)
 {
     unsigned looks = 0;
 
-    if (!(insn->flags & (SOFT_INSN_REP | SOFT_INSN_REPNE))) {
+    if (!is_repeated(insn)) {
         item(cpu, insn, 1);
         return;
     }
@@ -215,24 +231,47 @@ static void repeat(struct soft_cpu *cpu, const struct soft_insn *insn, item_fn *
             return;
         count -= item(cpu, insn, count);
         soft_set_reg(cpu, X86_RCX, insn->address_size, count);
-        if (count == 0 || (conditional && soft_zf(cpu) == !!(insn->flags & SOFT_INSN_REPNE)))
+        if (count == 0)
             return;
-        if (cpu->trap_step || ++looks == ITEMS_PER_LOOK ||
-            __atomic_load_n(&cpu->requests, __ATOMIC_RELAXED) != 0)
+        if (should_look(cpu, ++looks))
             soft_restart(cpu);
     }
 }
 
-#define STRING_OPERATION(NAME, ITEM, CONDITIONAL) \
-    SOFT_OPERATION(NAME)                          \
-    {                                             \
-        repeat(cpu, insn, ITEM, CONDITIONAL);     \
+/* CMPS and SCAS end by ZF too. SDM volume 2, REP: a fault leaves the flags as they were before. */
+static void repeat_compare(struct soft_cpu *cpu, const struct soft_insn *insn, pair_fn *next)
+{
+    bool while_equal = !(insn->flags & SOFT_INSN_REPNE);
+    struct string_pair pair;
+    uint64_t count = 1;
+    unsigned looks = 0;
+
+    if (is_repeated(insn))
+        count = soft_get_reg(cpu, X86_RCX, insn->address_size);
+    if (count == 0)
+        return;
+    do {
+        pair = next(cpu, insn);
+        count--;
+        if (is_repeated(insn))
+            soft_set_reg(cpu, X86_RCX, insn->address_size, count);
+    } while (count != 0 && (pair.first == pair.second) == while_equal &&
+             !should_look(cpu, ++looks));
+    compare(cpu, insn->size, pair.first, pair.second);
+    if (count != 0 && (pair.first == pair.second) == while_equal)
+        soft_restart(cpu);
+}
+
+#define STRING_OPERATION(NAME, REPEAT, ITEM) \
+    SOFT_OPERATION(NAME)                     \
+    {                                        \
+        REPEAT(cpu, insn, ITEM);             \
     }
 
-STRING_OPERATION(movs, movs_items, false)
-STRING_OPERATION(stos, stos_items, false)
-STRING_OPERATION(lods, lods_item, false)
-STRING_OPERATION(cmps, cmps_item, true)
-STRING_OPERATION(scas, scas_item, true)
-STRING_OPERATION(ins, ins_item, false)
-STRING_OPERATION(outs, outs_item, false)
+STRING_OPERATION(movs, repeat, movs_items)
+STRING_OPERATION(stos, repeat, stos_items)
+STRING_OPERATION(lods, repeat, lods_item)
+STRING_OPERATION(cmps, repeat_compare, cmps_pair)
+STRING_OPERATION(scas, repeat_compare, scas_pair)
+STRING_OPERATION(ins, repeat, ins_item)
+STRING_OPERATION(outs, repeat, outs_item)
