@@ -26,6 +26,7 @@ enum vmdesk_error {
     VMDESK_ERROR_PROTOCOL,    /* a peer broke the protocol */
     VMDESK_ERROR_TIMEOUT,     /* no answer in time */
     VMDESK_ERROR_GONE,        /* the peer went away */
+    VMDESK_ERROR_CANCELLED,   /* the user said to stop */
     VMDESK_ERROR_INTERNAL,    /* a fault of vmdesk itself */
 };
 

@@ -58,3 +58,78 @@ int file_write_all(struct file *file, const struct iovec *iov, unsigned count, u
 {
     return move_all(file, file->ops->write, iov, count, offset);
 }
+
+int file_read_buffer(struct file *file, void *buffer, size_t size, uint64_t offset)
+{
+    const struct iovec iov = {buffer, size};
+
+    return file_read_all(file, &iov, 1, offset);
+}
+
+int file_write_buffer(struct file *file, const void *buffer, size_t size, uint64_t offset)
+{
+    const struct iovec iov = {(void *)buffer, size};
+
+    return file_write_all(file, &iov, 1, offset);
+}
+
+int file_write_zero_bytes(struct file *file, uint64_t offset, uint64_t length)
+{
+    static const uint8_t zeros[64 * 1024];
+    int result = 0;
+
+    while (length > 0 && result == 0) {
+        struct iovec iov[16];
+        uint64_t batch = 0;
+        unsigned count = 0;
+
+        for (; count < G_N_ELEMENTS(iov) && batch < length; count++) {
+            iov[count] = (struct iovec){(void *)zeros, MIN(length - batch, sizeof(zeros))};
+            batch += iov[count].iov_len;
+        }
+        result = file_write_all(file, iov, count, offset);
+        offset += batch;
+        length -= batch;
+    }
+    return result;
+}
+
+int file_write_zeroes(struct file *file, uint64_t offset, uint64_t length)
+{
+    int result = -EOPNOTSUPP;
+
+    if (file->ops->write_zeroes != NULL && length > 0)
+        result = file->ops->write_zeroes(file, offset, length);
+    return result == -EOPNOTSUPP ? file_write_zero_bytes(file, offset, length) : result;
+}
+
+int file_allocate(struct file *file, uint64_t offset, uint64_t length)
+{
+    int result = -EOPNOTSUPP;
+    uint64_t size;
+
+    if (file->ops->allocate != NULL && length > 0)
+        result = file->ops->allocate(file, offset, length);
+    if (result != -EOPNOTSUPP)
+        return result;
+    result = file->ops->size(file, &size);
+    if (result < 0 || offset + length <= size)
+        return result;
+    size = MAX(size, offset);
+    return file_write_zero_bytes(file, size, offset + length - size);
+}
+
+int file_extent(struct file *file, uint64_t offset, bool *ret_data, uint64_t *ret_length)
+{
+    uint64_t size;
+    int result;
+
+    if (file->ops->extent != NULL)
+        return file->ops->extent(file, offset, ret_data, ret_length);
+    result = file->ops->size(file, &size);
+    if (result < 0)
+        return result;
+    *ret_data = true;
+    *ret_length = offset < size ? size - offset : 1;
+    return 0;
+}

@@ -93,6 +93,52 @@ static int real_truncate(struct file *file, uint64_t size)
     return ftruncate(to_real(file)->fd, size) < 0 ? -errno : 0;
 }
 
+static int real_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
+{
+    if (fallocate(to_real(file)->fd, mode, offset, length) == 0)
+        return 0;
+    return errno == ENOSYS || errno == EINVAL ? -EOPNOTSUPP : -errno;
+}
+
+static int real_write_zeroes(struct file *file, uint64_t offset, uint64_t length)
+{
+    return real_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
+static int real_allocate(struct file *file, uint64_t offset, uint64_t length)
+{
+    return real_fallocate(file, 0, offset, length);
+}
+
+static int real_extent(struct file *file, uint64_t offset, bool *ret_data, uint64_t *ret_length)
+{
+    int fd = to_real(file)->fd;
+    off_t data = lseek(fd, offset, SEEK_DATA), end;
+    uint64_t size = 0;
+    int result;
+
+    if (data < 0 && errno == ENXIO) {
+        result = real_size(file, &size);
+        *ret_data = false;
+        *ret_length = size > offset ? size - offset : 1;
+        return result;
+    }
+    if (data < 0 || (uint64_t)data == offset) {
+        end = data < 0 ? -1 : lseek(fd, offset, SEEK_HOLE);
+        if (end <= data) {
+            result = real_size(file, &size);
+            end = size;
+        } else
+            result = 0;
+        *ret_data = true;
+        *ret_length = (uint64_t)end > offset ? end - offset : 1;
+        return result;
+    }
+    *ret_data = false;
+    *ret_length = data - offset;
+    return 0;
+}
+
 static void real_close(struct file *file)
 {
     struct real_file *real = to_real(file);
@@ -110,6 +156,9 @@ static const struct file_ops real_ops = {
     .size = real_size,
     .truncate = real_truncate,
     .close = real_close,
+    .write_zeroes = real_write_zeroes,
+    .allocate = real_allocate,
+    .extent = real_extent,
 };
 
 static bool check_kind(const struct stat *st, const char *path, GError **err)
@@ -227,23 +276,45 @@ static bool take_lock(int fd, const char *path, bool read_only, GError **err)
     }
 }
 
-struct file *file_open(const char *path, bool read_only, GError **err)
+static struct file *new_file(int fd, const char *path, bool read_only, mode_t mode)
 {
-    struct real_file *real;
+    struct real_file *real = g_new0(struct real_file, 1);
+
+    *real = (struct real_file){
+        .file = {.ops = &real_ops, .path = g_strdup(path), .read_only = read_only},
+        .fd = fd,
+        .block_device = S_ISBLK(mode),
+    };
+    return &real->file;
+}
+
+struct file *file_open(const char *path, const struct file_options *options, GError **err)
+{
     struct stat st;
-    int fd = open_checked(path, read_only, &st, err);
+    int fd = open_checked(path, options->read_only, &st, err);
 
     if (fd < 0)
         return NULL;
-    if (!take_lock(fd, path, read_only, err)) {
+    if (!take_lock(fd, path, options->read_only, err)) {
         close(fd);
         return NULL;
     }
-    real = g_new0(struct real_file, 1);
-    *real = (struct real_file){
-        .file = {&real_ops, g_strdup(path), read_only},
-        .fd = fd,
-        .block_device = S_ISBLK(st.st_mode),
-    };
-    return &real->file;
+    return new_file(fd, path, options->read_only, st.st_mode);
+}
+
+struct file *file_create(const char *path, GError **err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
+
+    if (fd < 0) {
+        vmdesk_error_from_errno(err, errno,
+                                errno == EEXIST ? "Choose another name, or remove it first" : NULL,
+                                "Cannot create %s", path);
+        return NULL;
+    }
+    if (!take_lock(fd, path, false, err)) {
+        close(fd);
+        return NULL;
+    }
+    return new_file(fd, path, false, S_IFREG);
 }

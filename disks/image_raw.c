@@ -8,7 +8,10 @@
 
 G_STATIC_ASSERT(IMAGE_REQUEST_MAX_IOV <= FILE_MAX_IOV);
 
-static bool raw_open(struct image *image, GError **err)
+#define ROUND_UP_SECTOR(n) (((n) + IMAGE_SECTOR_SIZE - 1) / IMAGE_SECTOR_SIZE * IMAGE_SECTOR_SIZE)
+#define ALLOCATE_STEP (64 * 1024 * 1024)
+
+static bool raw_open(struct image *image, const struct image_options *options, GError **err)
 {
     struct file *file = image->file;
     uint64_t size;
@@ -52,6 +55,9 @@ static void raw_run(void *opaque)
         if (request->length > 0)
             result = file->ops->discard(file, request->offset, request->length);
         break;
+    case BLOCK_WRITE_ZEROES:
+        result = file_write_zeroes(file, request->offset, request->length);
+        break;
     }
     image_complete(request, -result);
 }
@@ -61,8 +67,83 @@ static void raw_submit(struct image *image, struct block_request *request)
     io_context_run(image->io, raw_run, request);
 }
 
+static int raw_read(struct image *image, const struct iovec *iov, unsigned count, uint64_t offset)
+{
+    return file_read_all(image->file, iov, count, offset);
+}
+
+static int raw_status(struct image *image, uint64_t offset, uint64_t length,
+                      struct block_status *status)
+{
+    bool data;
+    int result = file_extent(image->file, offset, &data, &status->length);
+
+    status->state = data ? BLOCK_DATA : BLOCK_ZERO;
+    status->has_host_offset = true;
+    status->host_offset = offset;
+    /* A hole that starts inside a sector is no matter for requests. */
+    if (status->length < length)
+        status->length = ROUND_UP_SECTOR(status->length);
+    return result;
+}
+
+/* Makes the file longer, in the way that was asked for. */
+static bool extend(struct file *file, const char *path, uint64_t from, uint64_t to,
+                   enum image_preallocation preallocation, const struct image_progress *progress,
+                   GError **err)
+{
+    int result = file->ops->truncate(file, to);
+
+    for (uint64_t at = from; result == 0 && at < to && preallocation >= IMAGE_PREALLOCATION_FALLOC;
+         at += ALLOCATE_STEP) {
+        uint64_t length = MIN(to - at, ALLOCATE_STEP);
+
+        if (!image_step(progress, at - from, to - from, err))
+            return false;
+        if (preallocation == IMAGE_PREALLOCATION_FALLOC)
+            result = file_allocate(file, at, length);
+        else
+            result = file_write_zero_bytes(file, at, length);
+    }
+    if (result == 0)
+        return true;
+    return vmdesk_error_from_errno(err, -result, "Choose a smaller size, or make room",
+                                   "Cannot give the image %s %" PRIu64 " bytes", path, to);
+}
+
+static bool raw_resize(struct image *image, uint64_t size, unsigned flags,
+                       enum image_preallocation preallocation,
+                       const struct image_progress *progress, GError **err)
+{
+    struct file *file = image->file;
+
+    if (!extend(file, file->path, image->size, size, preallocation, progress, err)) {
+        if (size > image->size)
+            file->ops->truncate(file, image->size);
+        return false;
+    }
+    image->size = size;
+    return true;
+}
+
+static bool raw_create(struct file *file, const char *final_path,
+                       const struct image_create_options *options,
+                       const struct image_progress *progress, GError **err)
+{
+    if (options->backing != NULL)
+        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
+                           "The image %s cannot lie on %s, as raw images lie on nothing: use "
+                           "qcow2.",
+                           final_path, options->backing);
+    return extend(file, final_path, 0, options->size, options->preallocation, progress, err);
+}
+
 const struct image_ops image_raw = {
     .name = "raw",
     .open = raw_open,
+    .read = raw_read,
     .submit = raw_submit,
+    .status = raw_status,
+    .resize = raw_resize,
+    .create = raw_create,
 };

@@ -5,7 +5,10 @@ disks_libdisks_a_SOURCES = \
 	disks/file_real.c \
 	disks/image.c \
 	disks/image.h \
+	disks/image_backing.c \
+	disks/image_create.c \
 	disks/image_format.h \
+	disks/image_manage.c \
 	disks/image_raw.c \
 	disks/io_context.c \
 	disks/io_context.h
