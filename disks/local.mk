@@ -8,6 +8,7 @@ disks_libdisks_a_SOURCES = \
 	disks/image_backing.c \
 	disks/image_create.c \
 	disks/image_format.h \
+	disks/image_job.c disks/image_job.h \
 	disks/image_manage.c \
 	disks/image_raw.c \
 	disks/io_context.c \

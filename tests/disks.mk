@@ -1,7 +1,13 @@
 # Images, the threads that read and write them, and the SATA controller before them.
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_io_context tests/unit/test_image
-TESTS += tests/unit/test_io_context tests/unit/test_image
+check_PROGRAMS += tests/unit/test_io_context tests/unit/test_image tests/unit/test_image_job
+TESTS += tests/unit/test_io_context tests/unit/test_image tests/unit/test_image_job
+tests_unit_test_image_job_SOURCES = \
+	tests/fakes/temp_folder.c \
+	tests/fakes/temp_folder.h \
+	tests/unit/test_image_job.c
+tests_unit_test_image_job_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_image_job_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 tests_unit_test_io_context_SOURCES = tests/unit/test_io_context.c
 tests_unit_test_io_context_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_io_context_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
