@@ -161,6 +161,46 @@ static const struct protocol_command commands[] = {
                       {"force", PROTOCOL_BOOL, true, 0, 0,
                        "Even when the guest has locked the tray."}),
     },
+    {
+        .name = "query-block-jobs",
+        .help = "The work under way on disks.",
+        .result = "an array of objects: type (stream, commit, snapshot-create or snapshot-delete), "
+                  "device, len and offset (how far it is)",
+        .arguments = no_arguments,
+    },
+    {
+        .name = "block-stream",
+        .help = "Copy into a disk what it takes from its backing image, and part from that.",
+        .result = "nothing; BLOCK_JOB_COMPLETED tells the end",
+        .arguments = ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."}),
+    },
+    {
+        .name = "block-commit",
+        .help = "Bring what a disk has into its backing image.",
+        .result = "nothing; BLOCK_JOB_COMPLETED tells the end",
+        .arguments = ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."}),
+    },
+    {
+        .name = "block-job-cancel",
+        .help = "Cancel the work on a disk; the disk stays good.",
+        .result = "nothing; BLOCK_JOB_CANCELLED tells the end",
+        .arguments = ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."}),
+    },
+    {
+        .name = "blockdev-snapshot-internal-sync",
+        .help = "Take a snapshot inside a disk's image, as the disk would be after a power cut.",
+        .result = "nothing, when it is there",
+        .arguments = ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."},
+                               {"name", PROTOCOL_STRING, false, 1, 255, "The snapshot's name."}),
+    },
+    {
+        .name = "blockdev-snapshot-delete-internal-sync",
+        .help = "Delete a snapshot inside a disk's image.",
+        .result = "nothing, when it is gone",
+        .arguments =
+            ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."},
+                      {"name", PROTOCOL_STRING, false, 1, 255, "The snapshot's name or id."}),
+    },
 };
 
 static const struct protocol_event events[] = {
@@ -173,6 +213,10 @@ static const struct protocol_event events[] = {
     {"INTERNAL_ERROR", "detail: what happened", "The host could not run the guest."},
     {"DEVICE_TRAY_MOVED", "device; tray-open: whether the drive is empty now",
      "A command took the disc out or put one in."},
+    {"BLOCK_JOB_COMPLETED", "type; device; len; offset; error: a sentence, absent on success",
+     "A block-stream or block-commit has ended."},
+    {"BLOCK_JOB_CANCELLED", "type; device; len; offset",
+     "A block-stream or block-commit was cancelled."},
 };
 
 const char *protocol_type_name(enum protocol_type type)

@@ -15,6 +15,7 @@ engine_libengine_a_SOURCES = \
 	engine/control/commands_block.c \
 	engine/control/commands_display.c \
 	engine/control/commands_input.c \
+	engine/control/commands_jobs.c \
 	engine/control/commands_query.c \
 	engine/control/commands_run.c \
 	engine/control/connection.c \
@@ -140,6 +141,7 @@ engine_libengine_a_SOURCES = \
 	engine/machine/firmware_tables.c engine/machine/firmware_tables.h \
 	engine/machine/machine.c engine/machine/machine.h \
 	engine/machine/machine_internal.h \
+	engine/machine/machine_jobs.c engine/machine/machine_jobs.h \
 	engine/machine/machine_media.c \
 	engine/machine/machine_stats.c \
 	engine/machine/multiboot.c \

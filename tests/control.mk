@@ -19,11 +19,23 @@ tests_unit_test_client_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_client_LDADD = core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/test_control
 TESTS += tests/unit/test_control
-tests_unit_test_control_SOURCES = tests/unit/test_control.c \
-	tests/fakes/fake_machine.c tests/fakes/fake_machine.h
+control_test_fakes = \
+	tests/fakes/fake_machine.c tests/fakes/fake_machine.h \
+	tests/unit/control_fixture.c tests/unit/control_fixture.h
+control_test_libs = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
+tests_unit_test_control_SOURCES = tests/unit/test_control.c $(control_test_fakes)
 tests_unit_test_control_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_control_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS) \
-	$(CHECK_LIBS)
+tests_unit_test_control_LDADD = $(control_test_libs)
+check_PROGRAMS += tests/unit/test_control_clients
+TESTS += tests/unit/test_control_clients
+tests_unit_test_control_clients_SOURCES = tests/unit/test_control_clients.c $(control_test_fakes)
+tests_unit_test_control_clients_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_control_clients_LDADD = $(control_test_libs)
+check_PROGRAMS += tests/unit/test_control_jobs
+TESTS += tests/unit/test_control_jobs
+tests_unit_test_control_jobs_SOURCES = tests/unit/test_control_jobs.c $(control_test_fakes)
+tests_unit_test_control_jobs_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_control_jobs_LDADD = $(control_test_libs)
 check_PROGRAMS += tests/unit/test_peer
 TESTS += tests/unit/test_peer
 tests_unit_test_peer_SOURCES = tests/unit/test_peer.c

@@ -25,10 +25,13 @@ THREAD_TESTS = \
 	tests/unit/test_atapi \
 	tests/unit/test_bus \
 	tests/unit/test_control \
+	tests/unit/test_control_clients \
+	tests/unit/test_control_jobs \
 	tests/unit/test_debug_ports \
 	tests/unit/test_display \
 	tests/unit/test_flash \
 	tests/unit/test_image \
+	tests/unit/test_image_job \
 	tests/unit/test_io_context \
 	tests/unit/test_kvm \
 	tests/unit/test_serial_backend \

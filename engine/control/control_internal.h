@@ -22,6 +22,8 @@ struct control_server {
     GPtrArray *connections;
     GSource *reaper;                    /* frees doomed connections, from the main loop */
     unsigned guest_width, guest_height; /* as last seen, for pointers */
+    /* Who waits for the job of a disk to end; NULL: nobody. */
+    struct control_request *disk_requests[MACHINE_MAX_DISKS];
 };
 
 /* What one client holds down and where it points. */
@@ -82,6 +84,7 @@ extern const struct control_handler control_query_handlers[];
 extern const struct control_handler control_display_handlers[];
 extern const struct control_handler control_block_handlers[];
 extern const struct control_handler control_input_handlers[];
+extern const struct control_handler control_job_handlers[];
 const struct control_handler *control_find_handler(const char *command); /* NULL: none */
 
 /* Lets go of all that a client holds down. */

@@ -367,6 +367,7 @@ struct machine *machine_new(const struct machine_options *options, GError **err)
 
     machine->state = MACHINE_PRELAUNCH;
     machine->detail = g_strdup("");
+    machine->context = options->context;
     machine->cd_path = g_strdup(options->config->cdrom_file);
     machine->on_crash = options->config->on_crash;
     machine->started_us = options->started_us;
@@ -388,6 +389,7 @@ void machine_free(struct machine *machine)
 {
     if (machine == NULL)
         return;
+    machine_jobs_finish(machine);
     /* From the outside in: who looks at the guest, the guest, what it was made of. */
     vnc_server_free(machine->vnc);
     display_free(machine->display);

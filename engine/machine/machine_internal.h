@@ -31,6 +31,8 @@ struct machine {
     struct display *display;
     struct vnc_server *vnc;
     struct serial_backend *serial;
+    GMainContext *context;
+    struct running_job *jobs[MACHINE_MAX_DISKS]; /* machine_jobs.c; NULL: none on that disk */
     char *cd_path;     /* of the disc that the host put in last; NULL: none */
     gint64 started_us; /* monotonic time at which the engine's main() began; 0: not known */
 
@@ -38,5 +40,8 @@ struct machine {
     GQueue messages; /* struct message *, from any thread */
     GSource *message_source;
 };
+
+/* machine_jobs.c: cancels and waits for whatever works on the disks. */
+void machine_jobs_finish(struct machine *machine);
 
 #endif

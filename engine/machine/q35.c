@@ -133,6 +133,7 @@ static bool add_storage(struct q35 *q35, GError **err)
             return false;
         g_snprintf(serial, sizeof(serial), "vmdesk-disk%u", i);
         ahci_attach_disk(q35->ahci, i, image, serial);
+        q35->disks[i] = image;
     }
     if (!config->cdrom_present)
         return true;

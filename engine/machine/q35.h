@@ -30,6 +30,7 @@ struct q35 {
 
     /* What the machine talks to later; the board owns the devices. */
     struct ahci *ahci;
+    struct image *disks[MACHINE_MAX_DISKS]; /* the AHCI's; NULL: none */
     struct i8042 *i8042;
     struct ich9_lpc *lpc;
 

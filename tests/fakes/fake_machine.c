@@ -169,6 +169,42 @@ const char *machine_cd(struct machine *machine, bool *ret_drive, bool *ret_locke
     return machine->cd;
 }
 
+bool machine_job_start(struct machine *machine, const struct machine_job *job, GError **err)
+{
+    g_autofree char *text =
+        g_strdup_printf("job %d disk%u %s", job->kind, job->disk, job->snapshot);
+
+    if (job->disk != 0)
+        return vmdesk_fail(err, VMDESK_ERROR_NOT_FOUND, "The machine has no disk%u.", job->disk);
+    if (machine->job_on)
+        return vmdesk_fail(err, VMDESK_ERROR_BUSY, "There is a job already.");
+    if (!note(machine, err, text))
+        return false;
+    machine->job_on = true;
+    machine->job = *job;
+    machine->job.total = 100;
+    return true;
+}
+
+bool machine_job_get(struct machine *machine, unsigned disk, struct machine_job *ret_job)
+{
+    *ret_job = machine->job;
+    return machine->job_on && disk == 0;
+}
+
+bool machine_job_cancel(struct machine *machine, unsigned disk, GError **err)
+{
+    if (!machine->job_on || disk != 0)
+        return vmdesk_fail(err, VMDESK_ERROR_NOT_FOUND, "Nothing is under way.");
+    return note(machine, err, "cancel");
+}
+
+void fake_machine_end_job(struct machine *machine, const GError *error)
+{
+    machine->job_on = false;
+    machine->job.ended(machine->job.opaque, &machine->job, error);
+}
+
 void machine_stats(struct machine *machine, struct machine_stats *ret_stats)
 {
     *ret_stats = (struct machine_stats){.guest_time_ns = 5, .memory = 1 << 20, .cpus = 2};

@@ -9,7 +9,7 @@
 
 #include "display/display.h"
 #include "display/vnc.h"
-#include "engine/machine/machine.h"
+#include "engine/machine/machine_jobs.h"
 
 struct fake_query {
     struct screen_query query;
@@ -25,6 +25,8 @@ struct machine {
     GString *log;      /* "reset;key 1e down;..." */
     char *cd;
     bool cd_drive, cd_locked;
+    bool job_on; /* of disk0, the only disk */
+    struct machine_job job;
     bool vnc_on;
     struct vnc_info vnc;
     struct serial_backend *serial;
@@ -35,6 +37,8 @@ struct machine {
 };
 
 struct machine *fake_machine_new(const struct machine_observer *observer, void *opaque);
+/* The job of disk0 ends; error NULL: well. */
+void fake_machine_end_job(struct machine *machine, const GError *error);
 /* Answers the oldest query. */
 void fake_machine_answer(struct machine *machine, const struct screen_answer *answer);
 void fake_machine_answer_png(struct machine *machine, GBytes *png, const GError *error);

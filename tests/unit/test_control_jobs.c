@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Work on disks as clients of the control server see it. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "core/error.h"
+#include "tests/unit/control_fixture.h"
+
+START_TEST(test_stream_and_commit)
+{
+    struct user *user = connect_user(), *other = connect_user();
+
+    assert_took(ask(user, "{\"execute\":\"block-stream\",\"arguments\":{\"device\":\"disk0\"}}"),
+                "{\"return\":{}}");
+    machine->job.done = 40;
+    assert_took(ask(user, "{\"execute\":\"query-block-jobs\"}"),
+                "{\"return\":[{\"device\":\"disk0\",\"len\":100,\"offset\":40,\"type\":"
+                "\"stream\"}]}");
+    assert_error(ask(user, "{\"execute\":\"block-commit\",\"arguments\":{\"device\":\"disk0\"}}"),
+                 "DeviceNotActive", "already");
+    machine->job.done = 100;
+    fake_machine_end_job(machine, NULL);
+    assert_took(take(other), "{\"data\":{\"device\":\"disk0\",\"len\":100,\"offset\":100,\"type\":"
+                             "\"stream\"},\"event\":\"BLOCK_JOB_COMPLETED\"}");
+    json_decref(take(user));
+    assert_took(ask(user, "{\"execute\":\"query-block-jobs\"}"), "{\"return\":[]}");
+    assert_took(ask(user, "{\"execute\":\"block-commit\",\"arguments\":{\"device\":\"disk0\"}}"),
+                "{\"return\":{}}");
+    ck_assert_str_eq(machine->log->str, "job 0 disk0 (null);job 1 disk0 (null);");
+    leave(user);
+    leave(other);
+}
+END_TEST
+
+START_TEST(test_failure_and_cancelling)
+{
+    g_autoptr(GError) failed = g_error_new(VMDESK_ERROR, VMDESK_ERROR_IO, "bad \xff sector");
+    g_autoptr(GError) cancelled = g_error_new(VMDESK_ERROR, VMDESK_ERROR_CANCELLED, "cancelled");
+    struct user *user = connect_user();
+
+    assert_took(ask(user, "{\"execute\":\"block-commit\",\"arguments\":{\"device\":\"disk0\"}}"),
+                "{\"return\":{}}");
+    fake_machine_end_job(machine, failed);
+    assert_took(take(user),
+                "{\"data\":{\"device\":\"disk0\",\"error\":\"bad \xef\xbf\xbd sector\",\"len\":100,"
+                "\"offset\":0,\"type\":\"commit\"},\"event\":\"BLOCK_JOB_COMPLETED\"}");
+    assert_took(ask(user, "{\"execute\":\"block-stream\",\"arguments\":{\"device\":\"disk0\"}}"),
+                "{\"return\":{}}");
+    assert_took(ask(user,
+                    "{\"execute\":\"block-job-cancel\",\"arguments\":{\"device\":\"disk0\"}}"),
+                "{\"return\":{}}");
+    fake_machine_end_job(machine, cancelled);
+    assert_took(take(user), "{\"data\":{\"device\":\"disk0\",\"len\":100,\"offset\":0,\"type\":"
+                            "\"stream\"},\"event\":\"BLOCK_JOB_CANCELLED\"}");
+    assert_error(ask(user,
+                     "{\"execute\":\"block-job-cancel\",\"arguments\":{\"device\":\"disk0\"}}"),
+                 "DeviceNotFound", "Nothing");
+    assert_error(ask(user, "{\"execute\":\"block-stream\",\"arguments\":{\"device\":\"disk1\"}}"),
+                 "DeviceNotFound", "disk1");
+    assert_error(ask(user, "{\"execute\":\"block-stream\",\"arguments\":{\"device\":\"cd0\"}}"),
+                 "DeviceNotFound", "'cd0'");
+    leave(user);
+}
+END_TEST
+
+/* The reply to a snapshot comes when it is there; nobody else is told. */
+START_TEST(test_snapshots)
+{
+    g_autoptr(GError) failed = g_error_new(VMDESK_ERROR, VMDESK_ERROR_EXISTS, "name taken");
+    struct user *user = connect_user(), *other = connect_user();
+    const char *create = "{\"execute\":\"blockdev-snapshot-internal-sync\",\"arguments\":{"
+                         "\"device\":\"disk0\",\"name\":\"a\"},\"id\":1}";
+
+    ck_assert_ptr_null(ask(user, create));
+    fake_machine_end_job(machine, NULL);
+    assert_took(take(user), "{\"id\":1,\"return\":{}}");
+    ck_assert_ptr_null(take(other));
+    ck_assert_ptr_null(ask(user, create));
+    fake_machine_end_job(machine, failed);
+    assert_error(take(user), "GenericError", "name taken");
+    ck_assert_ptr_null(ask(user, "{\"execute\":\"blockdev-snapshot-delete-internal-sync\","
+                                 "\"arguments\":{\"device\":\"disk0\",\"name\":\"a\"}}"));
+    leave(user);
+    fake_machine_end_job(machine, NULL);
+    ck_assert_str_eq(machine->log->str, "job 2 disk0 a;job 2 disk0 a;job 3 disk0 a;");
+    leave(other);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("control jobs");
+    TCase *tcase = tcase_create("all");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, test_stream_and_commit);
+    tcase_add_test(tcase, test_failure_and_cancelling);
+    tcase_add_test(tcase, test_snapshots);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
