@@ -11,6 +11,7 @@ include $(top_srcdir)/tests/legacy.mk
 include $(top_srcdir)/tests/softcore.mk
 include $(top_srcdir)/tests/softfpu.mk
 include $(top_srcdir)/tests/softirq.mk
+include $(top_srcdir)/tests/usbdev.mk
 include $(top_srcdir)/tests/vga.mk
 include $(top_srcdir)/tests/guest/local.mk
 include $(top_srcdir)/tests/guest/payload/local.mk
@@ -36,6 +37,8 @@ THREAD_TESTS = \
 	tests/unit/test_kvm \
 	tests/unit/test_serial_backend \
 	tests/unit/test_soft_ipi \
+	tests/unit/test_usb_hid \
+	tests/unit/test_usb_standard \
 	tests/unit/test_vga_render \
 	tests/unit/test_vnc \
 	tests/unit/test_vnc_hostile

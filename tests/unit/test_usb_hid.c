@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The tablet and the keyboard, as a host sees them. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fakes/usb_harness.h"
+#include "usb/hid.h"
+#include "usb/tablet.h"
+
+#define HIGH USB_SPEED_BIT(USB_SPEED_HIGH)
+
+static struct usb_harness h;
+static struct usb_device *device;
+
+static void finish(void)
+{
+    harness_finish(&h);
+}
+
+static void set_up_tablet(void)
+{
+    harness_init(&h, HIGH);
+    device = usb_tablet_new(h.context, "tablet");
+    harness_attach(&h, device);
+}
+
+/* The next report, which must be there: x, y, buttons, wheels. */
+static void expect_report(unsigned x, unsigned y, unsigned buttons, int wheel, int pan)
+{
+    uint8_t report[8];
+    uint32_t actual;
+
+    ck_assert_int_eq(harness_transfer(&h, HID_ENDPOINT, report, 8, &actual), USB_OK);
+    ck_assert_uint_eq(actual, 7);
+    ck_assert_uint_eq(report[0], buttons);
+    ck_assert_uint_eq(report[1] | report[2] << 8, x);
+    ck_assert_uint_eq(report[3] | report[4] << 8, y);
+    ck_assert_int_eq((int8_t)report[5], wheel);
+    ck_assert_int_eq((int8_t)report[6], pan);
+}
+
+static void expect_nothing(void)
+{
+    struct harness_request r;
+    uint8_t report[8];
+
+    harness_prepare(&h, &r, HID_ENDPOINT, report, 8, 1);
+    ck_assert(!harness_submit(&r));
+    ck_assert(!harness_settled(&r));
+    ck_assert(usb_device_cancel(device, &r.request));
+    ck_assert_int_eq(r.request.status, USB_CANCELLED);
+    ck_assert_int_eq(r.done, 0);
+}
+
+/* Makes the guest read, without taking its request back: with the report of one event. */
+static void begin_reading(void)
+{
+    usb_tablet_pointer(device, 5, 5, 0);
+    expect_report(5, 5, 0, 0, 0);
+}
+
+START_TEST(tablet_reports_what_happens)
+{
+    struct harness_request r;
+    uint8_t report[8] = {0};
+
+    ck_assert(!usb_tablet_in_use(device));
+    harness_configure(&h);
+    ck_assert(!usb_tablet_in_use(device));
+    harness_prepare(&h, &r, HID_ENDPOINT, report, 8, 2);
+    ck_assert(!harness_submit(&r));
+    ck_assert(usb_tablet_in_use(device));
+    usb_tablet_pointer(device, 0x1234, 0x7fff, USB_TABLET_LEFT);
+    ck_assert_int_eq(r.done, 1);
+    ck_assert_int_eq(r.request.status, USB_OK);
+    ck_assert_uint_eq(r.request.actual, 7);
+    ck_assert_mem_eq(report, "\1\x34\x12\xff\x7f\0\0", 7);
+    usb_tablet_pointer(device, 0xffff, 0, USB_TABLET_LEFT | USB_TABLET_EXTRA);
+    expect_report(0x7fff, 0, 0x11, 0, 0);
+    usb_tablet_pointer(device, 0x7fff, 0, USB_TABLET_LEFT | USB_TABLET_EXTRA);
+    usb_tablet_wheel(device, 1, -2);
+    expect_report(0x7fff, 0, 0x11, 1, -2);
+    expect_nothing();
+}
+END_TEST
+
+START_TEST(tablet_merges_motion_but_no_clicks)
+{
+    harness_configure(&h);
+    begin_reading();
+    usb_tablet_pointer(device, 1, 1, 0);
+    usb_tablet_pointer(device, 2, 2, 0);
+    usb_tablet_pointer(device, 2, 2, 1);
+    usb_tablet_pointer(device, 3, 3, 1);
+    usb_tablet_pointer(device, 4, 4, 1);
+    usb_tablet_pointer(device, 4, 4, 0);
+    usb_tablet_pointer(device, 4, 4, 1);
+    usb_tablet_pointer(device, 4, 4, 0);
+    usb_tablet_wheel(device, 3, 0);
+    usb_tablet_wheel(device, 2, 0);
+    usb_tablet_pointer(device, 9, 9, 0);
+    expect_report(2, 2, 0, 0, 0);
+    expect_report(2, 2, 1, 0, 0);
+    expect_report(4, 4, 1, 0, 0);
+    expect_report(4, 4, 0, 0, 0);
+    expect_report(4, 4, 1, 0, 0);
+    expect_report(4, 4, 0, 0, 0);
+    expect_report(9, 9, 0, 5, 0);
+    expect_nothing();
+}
+END_TEST
+
+START_TEST(tablet_turns_a_wheel_far)
+{
+    harness_configure(&h);
+    begin_reading();
+    usb_tablet_wheel(device, 100, 0);
+    usb_tablet_wheel(device, 100, 0);
+    usb_tablet_wheel(device, 100, -100);
+    expect_report(5, 5, 0, 127, -100);
+    expect_report(5, 5, 0, 127, 0);
+    expect_report(5, 5, 0, 46, 0);
+    expect_nothing();
+}
+END_TEST
+
+START_TEST(tablet_ends_as_the_user_ended)
+{
+    unsigned reports = 0;
+    uint8_t report[8];
+    uint32_t actual;
+
+    harness_configure(&h);
+    begin_reading();
+    for (unsigned i = 0; i < 1000; i++)
+        usb_tablet_pointer(device, i, i, i & 1);
+    usb_tablet_pointer(device, 77, 88, 0);
+    do {
+        ck_assert_int_eq(harness_transfer(&h, HID_ENDPOINT, report, 8, &actual), USB_OK);
+        reports++;
+    } while (report[1] != 77 || report[3] != 88);
+    ck_assert_uint_eq(report[0], 0);
+    ck_assert_uint_le(reports, 64);
+    ck_assert_uint_ge(reports, 60);
+    expect_nothing();
+}
+END_TEST
+
+/* What happened while nobody read is told by its outcome. */
+START_TEST(tablet_that_nobody_reads)
+{
+    uint8_t report[7];
+
+    usb_tablet_pointer(device, 10, 10, 1);
+    harness_configure(&h);
+    usb_tablet_pointer(device, 10, 10, 0);
+    usb_tablet_pointer(device, 10, 20, 1);
+    usb_tablet_wheel(device, 5, 0);
+    ck_assert_int_eq(harness_control(&h, 0xa1, 1, 0x100, 0, report, 7, NULL), USB_OK);
+    ck_assert_mem_eq(report, "\1\12\0\24\0\0\0", 7);
+    expect_report(10, 20, 1, 0, 0);
+    expect_nothing(); /* the host has stopped reading */
+    ck_assert(!usb_tablet_in_use(device));
+    usb_tablet_pointer(device, 10, 20, 0);
+    usb_tablet_pointer(device, 10, 30, 1);
+    usb_tablet_pointer(device, 10, 40, 0);
+    expect_report(10, 40, 0, 0, 0);
+    ck_assert(usb_tablet_in_use(device));
+    usb_device_reset(device);
+    ck_assert(!usb_tablet_in_use(device));
+}
+END_TEST
+
+START_TEST(tablet_wakes_the_host)
+{
+    struct harness_request r;
+    uint8_t report[8];
+
+    harness_configure(&h);
+    usb_tablet_pointer(device, 1, 1, 0);
+    while (g_main_context_iteration(h.context, FALSE))
+        ;
+    ck_assert_int_eq(h.wakeups, 0);
+    ck_assert_int_eq(harness_control(&h, 0x00, 3, 1, 0, NULL, 0, NULL), USB_OK);
+    usb_tablet_pointer(device, 2, 2, 0);
+    while (g_main_context_iteration(h.context, FALSE))
+        ;
+    ck_assert_int_eq(h.wakeups, 1);
+    expect_report(2, 2, 0, 0, 0);
+    /* A host that reads is awake. */
+    harness_prepare(&h, &r, HID_ENDPOINT, report, 8, 1);
+    harness_submit(&r);
+    usb_tablet_pointer(device, 3, 3, 0);
+    ck_assert(harness_settled(&r));
+    ck_assert_int_eq(h.wakeups, 1);
+}
+END_TEST
+
+START_TEST(hid_requests)
+{
+    uint8_t data[256];
+    uint32_t actual, size;
+
+    harness_configure(&h);
+    ck_assert_int_eq(harness_control(&h, 0x81, 6, 0x2200, 0, data, 256, &size), USB_OK);
+    ck_assert_mem_eq(data, "\x05\x01\x09\x02\xa1\x01", 6);
+    ck_assert_uint_eq(data[size - 1], 0xc0);
+    ck_assert_int_eq(harness_control(&h, 0x81, 6, 0x2100, 0, data, 256, &actual), USB_OK);
+    ck_assert_uint_eq(actual, 9);
+    ck_assert_uint_eq(data[7] | data[8] << 8, size);
+    ck_assert_int_eq(harness_control(&h, 0x81, 6, 0x2300, 0, data, 256, &actual), USB_STALL);
+    ck_assert_int_eq(harness_control(&h, 0x21, 0x0a, 0x7d00, 0, NULL, 0, &actual), USB_OK);
+    ck_assert_int_eq(harness_control(&h, 0xa1, 0x02, 0, 0, data, 1, &actual), USB_OK);
+    ck_assert_uint_eq(data[0], 0x7d);
+    ck_assert_int_eq(harness_control(&h, 0xa1, 0x01, 0x300, 0, data, 8, &actual), USB_STALL);
+    ck_assert_int_eq(harness_control(&h, 0x21, 0x09, 0x200, 0, data, 1, &actual), USB_STALL);
+    ck_assert_int_eq(harness_control(&h, 0xa1, 0x01, 0x100, 1, data, 8, &actual), USB_STALL);
+    /* No boot device. */
+    ck_assert_int_eq(harness_control(&h, 0xa1, 0x03, 0, 0, data, 1, &actual), USB_STALL);
+    ck_assert_int_eq(harness_control(&h, 0x21, 0x0b, 0, 0, NULL, 0, &actual), USB_STALL);
+}
+END_TEST
+
+START_TEST(idle_rate)
+{
+    struct harness_request r;
+    uint8_t report[8] = {0};
+
+    harness_configure(&h);
+    begin_reading();
+    harness_prepare(&h, &r, HID_ENDPOINT, report, 8, 1);
+    ck_assert(!harness_submit(&r));
+    ck_assert(!harness_settled(&r));
+    ck_assert_int_eq(harness_control(&h, 0x21, 0x0a, 0x0500, 0, NULL, 0, NULL), USB_OK);
+    harness_wait(&r); /* 20 ms, with nothing new */
+    ck_assert_mem_eq(report, "\0\5\0\5\0\0\0", 7);
+    expect_report(5, 5, 0, 0, 0); /* and again */
+}
+END_TEST
+
+START_TEST(a_read_too_short)
+{
+    uint8_t report[8] = {0};
+    uint32_t actual;
+
+    harness_configure(&h);
+    usb_tablet_pointer(device, 0x102, 0x304, 0);
+    ck_assert_int_eq(harness_transfer(&h, HID_ENDPOINT, report, 3, &actual), USB_BABBLE);
+    ck_assert_uint_eq(actual, 3);
+    ck_assert_mem_eq(report, "\0\2\1\0", 4);
+    ck_assert_int_eq(harness_transfer(&h, HID_ENDPOINT, report, 0, &actual), USB_OK);
+    usb_tablet_pointer(device, 5, 6, 0);
+    expect_report(5, 6, 0, 0, 0);
+}
+END_TEST
+
+/* A viewer's thread while a host reads. */
+
+static void *move_about(void *opaque)
+{
+    for (unsigned i = 1; i <= 2000; i++)
+        usb_tablet_pointer(device, i, 0, i == 2000 ? 2 : i & 1);
+    return NULL;
+}
+
+START_TEST(events_from_another_thread)
+{
+    unsigned transitions = 0, last = 0, x = 0;
+    struct harness_request r;
+    uint8_t report[8] = {0};
+    GThread *thread;
+
+    harness_configure(&h);
+    begin_reading();
+    thread = g_thread_new("viewer", move_about, NULL);
+    while (report[0] != 2) {
+        harness_prepare(&h, &r, HID_ENDPOINT, report, 8, 1);
+        harness_submit(&r);
+        harness_wait(&r);
+        ck_assert_int_eq(r.request.status, USB_OK);
+        ck_assert_uint_ge(report[1] | report[2] << 8, x);
+        x = report[1] | report[2] << 8;
+        transitions += report[0] != last;
+        last = report[0];
+    }
+    ck_assert_uint_eq(x, 2000);
+    ck_assert_uint_ge(transitions, 1);
+    g_thread_join(thread);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("usb_hid");
+    TCase *tc = tcase_create("tablet");
+
+    tcase_add_checked_fixture(tc, set_up_tablet, finish);
+    tcase_add_test(tc, tablet_reports_what_happens);
+    tcase_add_test(tc, tablet_merges_motion_but_no_clicks);
+    tcase_add_test(tc, tablet_turns_a_wheel_far);
+    tcase_add_test(tc, tablet_ends_as_the_user_ended);
+    tcase_add_test(tc, tablet_that_nobody_reads);
+    tcase_add_test(tc, tablet_wakes_the_host);
+    tcase_add_test(tc, hid_requests);
+    tcase_add_test(tc, idle_rate);
+    tcase_add_test(tc, a_read_too_short);
+    tcase_add_test(tc, events_from_another_thread);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    int failed;
+
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

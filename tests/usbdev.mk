@@ -1,0 +1,15 @@
+# The emulated USB devices.
+usbdev_test_libs = usb/libvmusb.a disks/libdisks.a core/libcore.a $(GLIB_LIBS)
+usbdev_test_fakes = tests/fakes/usb_harness.c tests/fakes/usb_harness.h
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_usb_standard
+TESTS += tests/unit/test_usb_standard
+tests_unit_test_usb_standard_SOURCES = tests/unit/test_usb_standard.c $(usbdev_test_fakes)
+tests_unit_test_usb_standard_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_usb_standard_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_usb_hid
+TESTS += tests/unit/test_usb_hid
+tests_unit_test_usb_hid_SOURCES = tests/unit/test_usb_hid.c $(usbdev_test_fakes)
+tests_unit_test_usb_hid_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_usb_hid_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
+endif
