@@ -119,9 +119,20 @@ static unsigned depth_of(const struct usb_port *port)
     return depth;
 }
 
+/* The root port behind which port is; NULL: it is one itself, or the hub is not plugged in. */
+static struct usb_port *root_of(const struct usb_port *port)
+{
+    struct usb_port *up = NULL;
+
+    while (port != NULL && port->hub != NULL)
+        port = up = port->hub->port;
+    return up;
+}
+
 bool usb_port_attach(struct usb_port *port, struct usb_device *device, GError **err)
 {
     unsigned speeds = port->speeds & device->speeds;
+    struct usb_port *root = root_of(port);
 
     if (port->device != NULL)
         return vmdesk_fail(err, VMDESK_ERROR_BUSY,
@@ -139,6 +150,8 @@ bool usb_port_attach(struct usb_port *port, struct usb_device *device, GError **
     device->speed = g_bit_nth_msf(speeds, -1);
     device->port = port;
     port->device = usb_device_ref(device);
+    if (root != NULL && root->ops->attached_behind != NULL)
+        root->ops->attached_behind(root, port);
     port->ops->attached(port);
     return true;
 }
@@ -146,16 +159,29 @@ bool usb_port_attach(struct usb_port *port, struct usb_device *device, GError **
 void usb_port_detach(struct usb_port *port)
 {
     struct usb_device *device = port->device;
+    struct usb_port *root = root_of(port);
 
     if (device == NULL)
         return;
     port->ops->detached(port);
+    if (root != NULL && root->ops->detached_behind != NULL)
+        root->ops->detached_behind(root, port);
     port->device = NULL;
     device->port = NULL;
     usb_device_unref(device);
 }
 
-struct usb_device *usb_port_find(struct usb_port *root, uint32_t route)
+uint32_t usb_port_route(const struct usb_port *port)
+{
+    const char *p = port->path;
+    uint32_t route = 0;
+
+    for (unsigned i = 0; i < USB_MAX_DEPTH && (p = strchr(p, '.')) != NULL; i++)
+        route |= (uint32_t)(g_ascii_strtoull(++p, NULL, 10) & 0xf) << 4 * i;
+    return route;
+}
+
+struct usb_port *usb_port_find(struct usb_port *root, uint32_t route)
 {
     struct usb_port *port = root;
 
@@ -164,5 +190,5 @@ struct usb_device *usb_port_find(struct usb_port *root, uint32_t route)
 
         port = hub != NULL && hub->ops->port != NULL ? hub->ops->port(hub, route & 0xf) : NULL;
     }
-    return port != NULL ? port->device : NULL;
+    return port;
 }

@@ -141,13 +141,19 @@ struct usb_port_ops {
     void (*detached)(struct usb_port *port);
     /* The device asks to leave suspend: USB 2.0, 7.1.7.7. Any thread, no lock of a device held. */
     void (*wakeup)(struct usb_port *port);
+    /* A controller's root ports only: the same at a port of a hub somewhere behind root, so that
+     * the controller, not the hub, drops its requests and references. attached_behind comes before
+     * the hub's own attached, detached_behind after its detached. */
+    void (*attached_behind)(struct usb_port *root, struct usb_port *port);
+    void (*detached_behind)(struct usb_port *root, struct usb_port *port);
 };
 
 /* Embed it, or keep it where it does not move. */
 struct usb_port {
     const struct usb_port_ops *ops;
     void *opaque;
-    char path[32];             /* "1", "3.2": as sysfs writes it, for messages */
+    struct usb_device *hub;    /* whose port it is; NULL: a root port */
+    char path[32];             /* "1", "3.2": as sysfs writes it */
     unsigned speeds;           /* USB_SPEED_BITs that it serves */
     struct usb_device *device; /* referenced; NULL: free. Read by others only on its thread */
 };
@@ -158,8 +164,10 @@ bool usb_port_attach(struct usb_port *port, struct usb_device *device, GError **
 /* Pulls the device out, if there is one, and drops the port's reference. Main loop. */
 void usb_port_detach(struct usb_port *port);
 
-/* The device at the end of a way from a root port through hubs: route has a hub's port number in
- * each four bits, the first hub's lowest, as in USB 3.2, 8.9. NULL: nothing there. */
-struct usb_device *usb_port_find(struct usb_port *root, uint32_t route);
+/* The way from the root port through hubs to port: a hub's port number in each four bits, the first
+ * hub's lowest: USB 3.2, 8.9. 0: a root port. Any thread. */
+uint32_t usb_port_route(const struct usb_port *port);
+/* The port at the end of such a way. NULL: no such. Main loop. */
+struct usb_port *usb_port_find(struct usb_port *root, uint32_t route);
 
 #endif
