@@ -34,6 +34,20 @@ def first_instruction_firmware():
     return bytes(image)
 
 
+def overhead_kib(pid, ram_mib):
+    """Pss of all mappings but the guest's RAM, known by its size."""
+    total, inside = 0, False
+    with open(f"/proc/{pid}/smaps") as smaps:
+        for line in smaps:
+            span = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+            if span:
+                size = int(span[2], 16) - int(span[1], 16)
+                inside = size == ram_mib << 20
+            elif line.startswith("Pss:") and not inside:
+                total += int(line.split()[1])
+    return total
+
+
 class Bench:
     def __init__(self, build, runs):
         self.runs = runs
@@ -109,20 +123,6 @@ class Bench:
         return json.loads(self.cli("show", name, "--json"))["pid"]
 
     @staticmethod
-    def overhead_kib(pid):
-        """Pss of all mappings but the guest's RAM, known by its size."""
-        total, inside = 0, False
-        with open(f"/proc/{pid}/smaps") as smaps:
-            for line in smaps:
-                span = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
-                if span:
-                    size = int(span[2], 16) - int(span[1], 16)
-                    inside = size == RAM_MIB << 20
-                elif line.startswith("Pss:") and not inside:
-                    total += int(line.split()[1])
-        return total
-
-    @staticmethod
     def cpu_ticks(pid):
         with open(f"/proc/{pid}/stat") as stat:
             fields = stat.read().rsplit(")", 1)[1].split()
@@ -140,8 +140,8 @@ class Bench:
         peer = subprocess.Popen(self.qemu(), env=self.env)
         time.sleep(25)  # both have shown that nothing boots, and wait
         pid = self.engine_pid("idle")
-        self.row("memory beyond guest RAM", self.overhead_kib(pid) / 1024,
-                 self.overhead_kib(peer.pid) / 1024, "MiB")  # fmt: skip
+        self.row("memory beyond guest RAM", overhead_kib(pid, RAM_MIB) / 1024,
+                 overhead_kib(peer.pid, RAM_MIB) / 1024, "MiB")  # fmt: skip
         self.cli("pause", "idle")
         peer.send_signal(signal.SIGSTOP)
         self.row("CPU of the paused engine", self.idle_cpu(pid), self.idle_cpu(peer.pid), "%")
