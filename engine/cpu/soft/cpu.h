@@ -137,7 +137,7 @@ struct soft_cpu {
     uint64_t dr[8];
     uint64_t efer, star, lstar, cstar, sfmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    uint64_t pat, misc_enable, tsc_aux;
+    uint64_t pat, misc_enable, tsc_aux, spec_ctrl;
     int64_t tsc_offset; /* guest TSC = ticks of guest time + this */
     uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
 

@@ -27,6 +27,8 @@
 #define FEATURES_7_EBX \
     (BIT(0) /* FSGSBASE */ | BIT(1) /* TSC adjust */ | BIT(7) /* SMEP */ | BIT(20) /* SMAP */)
 #define FEATURES_7_ECX (BIT(2) /* UMIP */)
+#define FEATURES_7_EDX (BIT(26) /* IBRS, IBPB */ | BIT(29) /* IA32_ARCH_CAPABILITIES */)
+#define FEATURES_7_2_EDX (BIT(4) /* BHI_DIS_S */)
 
 #define FEATURES_EXT_ECX (BIT(0) /* LAHF in 64-bit mode */)
 #define FEATURES_EXT_EDX                                                                           \
@@ -105,8 +107,12 @@ void soft_cpuid(struct soft_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t 
         break;
     case 0x7:
         if (subleaf == 0) {
+            ret[0] = 2; /* the last subleaf */
             ret[1] = FEATURES_7_EBX;
             ret[2] = FEATURES_7_ECX;
+            ret[3] = FEATURES_7_EDX;
+        } else if (subleaf == 2) {
+            ret[3] = FEATURES_7_2_EDX;
         }
         break;
     case 0xb:

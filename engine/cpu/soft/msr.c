@@ -12,8 +12,11 @@ enum {
     MSR_TSC_ADJUST = 0x3b,
     MSR_PLATFORM_ID = 0x17,
     MSR_FEATURE_CONTROL = 0x3a,
+    MSR_SPEC_CTRL = 0x48,
+    MSR_PRED_CMD = 0x49,
     MSR_UCODE_REV = 0x8b,
     MSR_MTRR_CAP = 0xfe,
+    MSR_ARCH_CAPABILITIES = 0x10a,
     MSR_SYSENTER_CS = 0x174,
     MSR_SYSENTER_ESP = 0x175,
     MSR_SYSENTER_EIP = 0x176,
@@ -41,6 +44,20 @@ enum {
 #define MTRR_CAP (VARIABLE_MTRRS | 1 << 8 | 1 << 10) /* fixed ranges, write combining */
 #define MEMORY_TYPES 0x73                            /* the ones that exist: UC, WC, WT, WP, WB */
 
+/*
+ * Nothing is executed speculatively, so no guest needs to defend itself against that: with page
+ * tables of its own for the kernel, each system call would empty the TLB twice. IBRS_ALL says that
+ * IBRS, once set, costs nothing; so does BHI_DIS_S. Intel SDM volume 4, table 2-2.
+ */
+#define ARCH_CAPABILITIES                                                                        \
+    (0x1 /* RDCL_NO */ | 0x2 /* IBRS_ALL */ | 0x8 /* SKIP_L1DFL_VMENTRY */ | 0x10 /* SSB_NO */ | \
+     0x20 /* MDS_NO */ | 0x40 /* IF_PSCHANGE_MC_NO */ | 0x100 /* TAA_NO */ |                     \
+     0x2000 /* SBDR_SSDP_NO */ | 0x4000 /* FBSDP_NO */ | 0x8000 /* PSDP_NO */ |                  \
+     0x100000 /* BHI_NO */ | 0x1000000 /* PBRSB_NO */ | 0x4000000 /* GDS_NO */ |                 \
+     0x8000000 /* RFDS_NO */ | UINT64_C(1) << 62 /* ITS_NO */)
+#define SPEC_CTRL_KNOWN (0x1 /* IBRS */ | 0x400 /* BHI_DIS_S */)
+#define PRED_CMD_IBPB 1
+
 /* Those that are only kept. */
 struct plain {
     uint32_t number;
@@ -52,6 +69,7 @@ struct plain {
 #define FIELD(name) offsetof(struct soft_cpu, name)
 
 static const struct plain plains[] = {
+    {MSR_SPEC_CTRL, FIELD(spec_ctrl), SPEC_CTRL_KNOWN, false},
     {MSR_SYSENTER_CS, FIELD(sysenter_cs), UINT32_MAX, false},
     {MSR_SYSENTER_ESP, FIELD(sysenter_esp), UINT64_MAX, true},
     {MSR_SYSENTER_EIP, FIELD(sysenter_eip), UINT64_MAX, true},
@@ -72,9 +90,14 @@ static const struct {
     uint32_t number;
     uint64_t value;
 } facts[] = {
-    {MSR_PLATFORM_ID, 0},     {MSR_FEATURE_CONTROL, 1}, {MSR_UCODE_REV, UINT64_C(1) << 32},
-    {MSR_MTRR_CAP, MTRR_CAP}, {MSR_MCG_CAP, 0},         {MSR_MCG_STATUS, 0},
+    {MSR_PLATFORM_ID, 0},
+    {MSR_FEATURE_CONTROL, 1},
+    {MSR_UCODE_REV, UINT64_C(1) << 32},
+    {MSR_MTRR_CAP, MTRR_CAP},
+    {MSR_MCG_CAP, 0},
+    {MSR_MCG_STATUS, 0},
     {MSR_PERF_STATUS, 0},
+    {MSR_ARCH_CAPABILITIES, ARCH_CAPABILITIES},
 };
 
 static uint64_t *plain_field(struct soft_cpu *cpu, const struct plain *p)
@@ -227,6 +250,8 @@ bool soft_msr_write(struct soft_cpu *cpu, uint32_t number, uint64_t value)
         return true;
     case MSR_EFER:
         return write_efer(cpu, value);
+    case MSR_PRED_CMD: /* there is no predictor to empty */
+        return !(value & ~(uint64_t)PRED_CMD_IBPB);
     case MSR_UCODE_REV: /* an update that brings nothing */
     case MSR_MCG_STATUS:
         return true;

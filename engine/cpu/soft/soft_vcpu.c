@@ -69,6 +69,7 @@ void soft_cpu_reset(struct soft_cpu *cpu)
     soft_cpu_init_signal(cpu);
     cpu->star = cpu->lstar = cpu->cstar = cpu->sfmask = cpu->kernel_gs_base = 0;
     cpu->sysenter_cs = cpu->sysenter_esp = cpu->sysenter_eip = cpu->tsc_aux = 0;
+    cpu->spec_ctrl = 0;
     cpu->pat = PAT_AT_RESET;
     cpu->misc_enable = 1;
     cpu->mtrr_def_type = 0;
