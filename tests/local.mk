@@ -6,6 +6,7 @@ include $(top_srcdir)/tests/core.mk
 include $(top_srcdir)/tests/disks.mk
 include $(top_srcdir)/tests/display.mk
 include $(top_srcdir)/tests/engine.mk
+include $(top_srcdir)/tests/formats.mk
 include $(top_srcdir)/tests/golden.mk
 include $(top_srcdir)/tests/legacy.mk
 include $(top_srcdir)/tests/softcore.mk
