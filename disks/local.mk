@@ -1,3 +1,5 @@
+# What a program that links the library needs besides.
+DISK_LIBS = $(ZLIB_LIBS) $(ZSTD_LIBS) $(URING_LIBS)
 noinst_LIBRARIES += disks/libdisks.a
 disks_libdisks_a_SOURCES = \
 	disks/file.c \

@@ -159,4 +159,4 @@ vmdesk_engine_LDADD = \
 	display/libdisplay.a \
 	disks/libdisks.a \
 	core/libcore.a \
-	$(PNG_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS)
+	$(DISK_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS)

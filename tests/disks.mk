@@ -10,16 +10,16 @@ tests_unit_test_image_job_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_image_job_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 tests_unit_test_io_context_SOURCES = tests/unit/test_io_context.c
 tests_unit_test_io_context_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_io_context_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+tests_unit_test_io_context_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
 tests_unit_test_image_SOURCES = \
 	tests/fakes/memory_file.c \
 	tests/fakes/memory_file.h \
 	tests/unit/test_image.c
 tests_unit_test_image_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_image_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+tests_unit_test_image_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
 endif
 
-ahci_test_libs = engine/libengine.a disks/libdisks.a core/libcore.a $(GLIB_LIBS)
+ahci_test_libs = engine/libengine.a disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS)
 ahci_test_fakes = \
 	tests/fakes/ahci_driver.c tests/fakes/ahci_driver.h \
 	tests/fakes/fake_board.c tests/fakes/fake_board.h \

@@ -7,5 +7,5 @@ tests_unit_test_recording_file_SOURCES = \
 	tests/fakes/recording_file.h \
 	tests/unit/test_recording_file.c
 tests_unit_test_recording_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_recording_file_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+tests_unit_test_recording_file_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
 endif
