@@ -77,6 +77,10 @@ struct image {
 };
 
 extern const struct image_ops image_raw;
+extern const struct image_ops image_vdi;
+extern const struct image_ops image_vhd;
+extern const struct image_ops image_vhdx;
+extern const struct image_ops image_vmdk;
 
 /* The end of a request, which may be any thread that its file or the I/O context has. error: a
  * positive errno. */

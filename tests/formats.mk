@@ -1,11 +1,47 @@
 # What image formats stand on, and those that are only read.
+formats_test_libs = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS)
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_recording_file
-TESTS += tests/unit/test_recording_file
+check_PROGRAMS += tests/unit/test_recording_file tests/unit/test_formats
+TESTS += tests/unit/test_recording_file tests/unit/test_formats
 tests_unit_test_recording_file_SOURCES = \
 	tests/fakes/recording_file.c \
 	tests/fakes/recording_file.h \
 	tests/unit/test_recording_file.c
 tests_unit_test_recording_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_recording_file_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
+tests_unit_test_recording_file_LDADD = $(formats_test_libs) $(CHECK_LIBS)
+tests_unit_test_formats_SOURCES = \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h \
+	tests/unit/test_formats.c
+tests_unit_test_formats_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_formats_LDADD = $(formats_test_libs) $(CHECK_LIBS)
 endif
+
+format_fuzzers = \
+	tests/fuzz/fuzz_vdi \
+	tests/fuzz/fuzz_vhd \
+	tests/fuzz/fuzz_vhdx \
+	tests/fuzz/fuzz_vmdk
+check_PROGRAMS += $(format_fuzzers)
+TESTS += $(format_fuzzers)
+EXTRA_DIST += \
+	tests/fuzz/corpus/vdi \
+	tests/fuzz/corpus/vhd \
+	tests/fuzz/corpus/vhdx \
+	tests/fuzz/corpus/vmdk \
+	tests/fuzz/pack_image.py
+format_fuzzer_sources = \
+	tests/fakes/memory_file.c tests/fakes/memory_file.h \
+	tests/fuzz/driver.c \
+	tests/fuzz/fuzz_image_reader.c
+tests_fuzz_fuzz_vdi_SOURCES = $(format_fuzzer_sources)
+tests_fuzz_fuzz_vdi_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_FORMAT='"vdi"'
+tests_fuzz_fuzz_vdi_LDADD = $(formats_test_libs)
+tests_fuzz_fuzz_vhd_SOURCES = $(format_fuzzer_sources)
+tests_fuzz_fuzz_vhd_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_FORMAT='"vhd"'
+tests_fuzz_fuzz_vhd_LDADD = $(formats_test_libs)
+tests_fuzz_fuzz_vhdx_SOURCES = $(format_fuzzer_sources)
+tests_fuzz_fuzz_vhdx_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_FORMAT='"vhdx"'
+tests_fuzz_fuzz_vhdx_LDADD = $(formats_test_libs)
+tests_fuzz_fuzz_vmdk_SOURCES = $(format_fuzzer_sources)
+tests_fuzz_fuzz_vmdk_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_FORMAT='"vmdk"'
+tests_fuzz_fuzz_vmdk_LDADD = $(formats_test_libs)

@@ -25,9 +25,9 @@ static ssize_t move(struct file *file, enum file_call call, const struct iovec *
 
         if (memory->max_move > 0)
             size = MIN(size, memory->max_move - moved);
-        if (call == FILE_READ)
+        if (size > 0 && call == FILE_READ)
             memcpy(iov[i].iov_base, memory->data + offset, size);
-        else
+        else if (size > 0)
             memcpy(memory->data + offset, iov[i].iov_base, size);
         moved += size;
         offset += size;
