@@ -76,7 +76,8 @@ struct file {
 
 struct file_options {
     bool read_only;
-    bool direct; /* O_DIRECT; what is not aligned is made so inside */
+    bool direct;  /* O_DIRECT; what is not aligned is made so inside */
+    bool threads; /* submit always leaves requests to the calls that wait: no io_uring */
 };
 
 /* A regular file or a block device, which may be in use by several readers or by one writer: also

@@ -20,6 +20,8 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "disks/direct.h"
+#include "disks/uring.h"
 
 #define LOCK_USED 100
 #define LOCK_DENIED 200
@@ -30,7 +32,10 @@ struct real_file {
     struct file file;
     int fd;
     bool block_device;
-    int flush_error; /* atomic; the first failure of a flush, as a positive errno */
+    int flush_error;       /* atomic; the first failure of a flush, as a positive errno */
+    struct direct *direct; /* NULL: through the host's cache */
+    bool threads;
+    GOnce ring; /* struct uring; made by the first request, NULL where there is none to have */
 };
 
 static struct real_file *to_real(struct file *file)
@@ -41,17 +46,84 @@ static struct real_file *to_real(struct file *file)
 static ssize_t real_read(struct file *file, const struct iovec *iov, unsigned count,
                          uint64_t offset)
 {
-    ssize_t moved = preadv(to_real(file)->fd, iov, count, offset);
+    struct real_file *real = to_real(file);
+    ssize_t moved;
 
+    if (real->direct != NULL)
+        return direct_read(real->direct, iov, count, offset);
+    moved = preadv(real->fd, iov, count, offset);
     return moved < 0 ? -errno : moved;
 }
 
 static ssize_t real_write(struct file *file, const struct iovec *iov, unsigned count,
                           uint64_t offset)
 {
-    ssize_t moved = pwritev(to_real(file)->fd, iov, count, offset);
+    struct real_file *real = to_real(file);
+    ssize_t moved;
 
+    if (real->direct != NULL)
+        return direct_write(real->direct, iov, count, offset);
+    moved = pwritev(real->fd, iov, count, offset);
     return moved < 0 ? -errno : moved;
+}
+
+static void *make_ring(void *opaque)
+{
+    return uring_new(((struct real_file *)opaque)->fd);
+}
+
+/* A direct write in flight, between direct_try_begin() and direct_end(). */
+struct direct_request {
+    struct file_request request; /* the ring's */
+    struct file_request *asked;
+    struct direct *direct;
+};
+
+static void direct_done(struct file_request *request, int error)
+{
+    struct direct_request *direct = request->opaque;
+    struct file_request *asked = direct->asked;
+
+    direct_end(direct->direct);
+    g_free(direct);
+    asked->done(asked, error);
+}
+
+static bool submit_direct(struct real_file *real, struct uring *ring, struct file_request *request)
+{
+    struct direct_request *direct;
+
+    if (!direct_fits(real->direct, request->iov, request->iov_count, request->offset))
+        return false;
+    if (request->op == FILE_OP_READ) {
+        uring_submit(ring, request);
+        return true;
+    }
+    if (!direct_try_begin(real->direct))
+        return false;
+    direct = g_new(struct direct_request, 1);
+    *direct = (struct direct_request){*request, request, real->direct};
+    direct->request.done = direct_done;
+    direct->request.opaque = direct;
+    uring_submit(ring, &direct->request);
+    return true;
+}
+
+static bool real_submit(struct file *file, struct file_request *request)
+{
+    struct real_file *real = to_real(file);
+    struct uring *ring;
+
+    /* A flush waits in the kernel for a thread of its own as well as here. */
+    if (real->threads || request->op == FILE_OP_FLUSH)
+        return false;
+    ring = g_once(&real->ring, make_ring, real);
+    if (ring == NULL)
+        return false;
+    if (real->direct != NULL)
+        return submit_direct(real, ring, request);
+    uring_submit(ring, request);
+    return true;
 }
 
 static int real_flush(struct file *file)
@@ -102,7 +174,11 @@ static int real_fallocate(struct file *file, int mode, uint64_t offset, uint64_t
 
 static int real_write_zeroes(struct file *file, uint64_t offset, uint64_t length)
 {
-    return real_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+    int result = real_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+
+    return result != -EOPNOTSUPP
+               ? result
+               : real_fallocate(file, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
 static int real_allocate(struct file *file, uint64_t offset, uint64_t length)
@@ -143,6 +219,9 @@ static void real_close(struct file *file)
 {
     struct real_file *real = to_real(file);
 
+    if (real->ring.status == G_ONCE_STATUS_READY)
+        uring_free(real->ring.retval);
+    direct_free(real->direct);
     close(real->fd);
     g_free(file->path);
     g_free(real);
@@ -159,6 +238,7 @@ static const struct file_ops real_ops = {
     .write_zeroes = real_write_zeroes,
     .allocate = real_allocate,
     .extent = real_extent,
+    .submit = real_submit,
 };
 
 static bool check_kind(const struct stat *st, const char *path, GError **err)
@@ -173,7 +253,7 @@ static bool check_kind(const struct stat *st, const char *path, GError **err)
                                                : "socket");
 }
 
-static bool fail_open(const char *path, bool read_only, GError **err)
+static bool fail_open(const char *path, bool read_only, bool direct, GError **err)
 {
     int errnum = errno;
     const char *hint = NULL;
@@ -184,24 +264,28 @@ static bool fail_open(const char *path, bool read_only, GError **err)
         hint = "Make it writable for you, or attach it read-only.";
     else if (errnum == EACCES || errnum == EPERM)
         hint = "Make it readable for you.";
+    else if (errnum == EINVAL && direct)
+        hint = "Its file system may not do direct I/O: use write-back.";
     return vmdesk_error_from_errno(err, errnum, hint, "Cannot open the image %s", path);
 }
 
 /* Opens path if it is something that holds an image. It is looked at before it is opened, since to
  * open a device may set it off, and again after, since it may have been replaced. */
-static int open_checked(const char *path, bool read_only, struct stat *st, GError **err)
+static int open_checked(const char *path, const struct file_options *options, struct stat *st,
+                        GError **err)
 {
+    int flags = (options->read_only ? O_RDONLY : O_RDWR) | (options->direct ? O_DIRECT : 0);
     int fd;
 
     if (stat(path, st) < 0) {
-        fail_open(path, read_only, err);
+        fail_open(path, options->read_only, options->direct, err);
         return -1;
     }
     if (!check_kind(st, path, err))
         return -1;
-    fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, st) < 0)
-        fail_open(path, read_only, err);
+        fail_open(path, options->read_only, options->direct, err);
     else if (check_kind(st, path, err))
         return fd;
     if (fd >= 0)
@@ -234,6 +318,7 @@ static int lock_image(int fd, bool read_only)
     } locks[] = {
         {LOCK_USED + PERMISSION_READ, LOCK_DENIED + PERMISSION_READ, false},
         {LOCK_USED + PERMISSION_WRITE, LOCK_DENIED + PERMISSION_WRITE, true},
+        {LOCK_USED + PERMISSION_RESIZE, LOCK_DENIED + PERMISSION_RESIZE, true},
         {LOCK_DENIED + PERMISSION_WRITE, LOCK_USED + PERMISSION_WRITE, false},
         {LOCK_DENIED + PERMISSION_RESIZE, LOCK_USED + PERMISSION_RESIZE, false},
     };
@@ -276,14 +361,21 @@ static bool take_lock(int fd, const char *path, bool read_only, GError **err)
     }
 }
 
-static struct file *new_file(int fd, const char *path, bool read_only, mode_t mode)
+static struct file *new_file(int fd, const char *path, const struct file_options *options,
+                             mode_t mode)
 {
     struct real_file *real = g_new0(struct real_file, 1);
 
     *real = (struct real_file){
-        .file = {.ops = &real_ops, .path = g_strdup(path), .read_only = read_only},
+        .file = {.ops = &real_ops,
+                 .path = g_strdup(path),
+                 .read_only = options->read_only,
+                 .direct = options->direct},
         .fd = fd,
         .block_device = S_ISBLK(mode),
+        .direct = options->direct ? direct_new(fd) : NULL,
+        .threads = options->threads,
+        .ring = G_ONCE_INIT,
     };
     return &real->file;
 }
@@ -291,7 +383,7 @@ static struct file *new_file(int fd, const char *path, bool read_only, mode_t mo
 struct file *file_open(const char *path, const struct file_options *options, GError **err)
 {
     struct stat st;
-    int fd = open_checked(path, options->read_only, &st, err);
+    int fd = open_checked(path, options, &st, err);
 
     if (fd < 0)
         return NULL;
@@ -299,7 +391,7 @@ struct file *file_open(const char *path, const struct file_options *options, GEr
         close(fd);
         return NULL;
     }
-    return new_file(fd, path, options->read_only, st.st_mode);
+    return new_file(fd, path, options, st.st_mode);
 }
 
 struct file *file_create(const char *path, GError **err)
@@ -316,5 +408,5 @@ struct file *file_create(const char *path, GError **err)
         close(fd);
         return NULL;
     }
-    return new_file(fd, path, false, S_IFREG);
+    return new_file(fd, path, &(struct file_options){.read_only = false}, S_IFREG);
 }

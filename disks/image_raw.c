@@ -38,7 +38,8 @@ static bool raw_open(struct image *image, const struct image_options *options, G
 static void raw_run(void *opaque)
 {
     struct block_request *request = opaque;
-    struct file *file = ((struct image *)request->image_private)->file;
+    struct image *image = request->image_private;
+    struct file *file = image->file;
     int result = 0;
 
     switch (request->op) {
@@ -59,12 +60,47 @@ static void raw_run(void *opaque)
         result = file_write_zeroes(file, request->offset, request->length);
         break;
     }
+    if (result == 0 && image->cache == IMAGE_CACHE_WRITE_THROUGH && request->op != BLOCK_READ &&
+        request->op != BLOCK_FLUSH)
+        result = file->ops->flush(file);
     image_complete(request, -result);
+}
+
+static void file_done(struct file_request *file_request, int error)
+{
+    struct block_request *request = file_request->opaque;
+
+    g_free(file_request);
+    image_complete(request, -error);
+}
+
+/* Hands a read or a write to the file. */
+static bool submit_to_file(struct image *image, struct block_request *request)
+{
+    struct file_request *file_request;
+
+    if (image->file->ops->submit == NULL || request->op > BLOCK_WRITE || request->length == 0 ||
+        (request->op == BLOCK_WRITE && image->cache == IMAGE_CACHE_WRITE_THROUGH))
+        return false;
+    file_request = g_new(struct file_request, 1);
+    *file_request = (struct file_request){
+        .op = request->op == BLOCK_READ ? FILE_OP_READ : FILE_OP_WRITE,
+        .iov = request->iov,
+        .iov_count = request->iov_count,
+        .offset = request->offset,
+        .done = file_done,
+        .opaque = request,
+    };
+    if (image->file->ops->submit(image->file, file_request))
+        return true;
+    g_free(file_request);
+    return false;
 }
 
 static void raw_submit(struct image *image, struct block_request *request)
 {
-    io_context_run(image->io, raw_run, request);
+    if (!submit_to_file(image, request))
+        io_context_run(image->io, raw_run, request);
 }
 
 static int raw_read(struct image *image, const struct iovec *iov, unsigned count, uint64_t offset)

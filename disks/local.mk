@@ -4,6 +4,8 @@ noinst_LIBRARIES += disks/libdisks.a
 disks_libdisks_a_SOURCES = \
 	disks/crc32c.c \
 	disks/crc32c.h \
+	disks/direct.c \
+	disks/direct.h \
 	disks/file.c \
 	disks/file.h \
 	disks/file_real.c \
@@ -25,6 +27,8 @@ disks_libdisks_a_SOURCES = \
 	disks/piece.h \
 	disks/table_reader.c \
 	disks/table_reader.h \
+	disks/uring.c \
+	disks/uring.h \
 	disks/vmdk_descriptor.c \
 	disks/vmdk_descriptor.h \
 	disks/vmdk_sparse.c \

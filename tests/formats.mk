@@ -1,14 +1,19 @@
 # What image formats stand on, and those that are only read.
 formats_test_libs = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS)
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_recording_file tests/unit/test_formats
-TESTS += tests/unit/test_recording_file tests/unit/test_formats
+check_PROGRAMS += tests/unit/test_recording_file tests/unit/test_formats tests/unit/test_file
+TESTS += tests/unit/test_recording_file tests/unit/test_formats tests/unit/test_file
 tests_unit_test_recording_file_SOURCES = \
 	tests/fakes/recording_file.c \
 	tests/fakes/recording_file.h \
 	tests/unit/test_recording_file.c
 tests_unit_test_recording_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_recording_file_LDADD = $(formats_test_libs) $(CHECK_LIBS)
+tests_unit_test_file_SOURCES = \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h \
+	tests/unit/test_file.c
+tests_unit_test_file_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_file_LDADD = $(formats_test_libs) $(CHECK_LIBS)
 tests_unit_test_formats_SOURCES = \
 	tests/fakes/temp_folder.c tests/fakes/temp_folder.h \
 	tests/unit/test_formats.c

@@ -32,6 +32,7 @@ THREAD_TESTS = \
 	tests/unit/test_control_jobs \
 	tests/unit/test_debug_ports \
 	tests/unit/test_display \
+	tests/unit/test_file \
 	tests/unit/test_flash \
 	tests/unit/test_image \
 	tests/unit/test_image_job \

@@ -187,9 +187,9 @@ END_TEST
 START_TEST(an_unknown_format_is_refused)
 {
     g_autofree char *path = make_file("disk", SIZE);
-    const struct image_options vdi = {.format = "vdi"}, none = {.format = NULL};
+    const struct image_options other = {.format = "qed"}, none = {.format = NULL};
 
-    assert_refused(path, &vdi, VMDESK_ERROR_UNSUPPORTED, "use one of: raw");
+    assert_refused(path, &other, VMDESK_ERROR_UNSUPPORTED, "use one of: raw");
     assert_refused(path, &none, VMDESK_ERROR_UNSUPPORTED, "use one of: raw");
 }
 END_TEST
