@@ -7,7 +7,7 @@ tests_unit_test_image_job_SOURCES = \
 	tests/fakes/temp_folder.h \
 	tests/unit/test_image_job.c
 tests_unit_test_image_job_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_image_job_LDADD = disks/libdisks.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+tests_unit_test_image_job_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
 tests_unit_test_io_context_SOURCES = tests/unit/test_io_context.c
 tests_unit_test_io_context_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_io_context_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)

@@ -1,5 +1,5 @@
 # The emulated USB devices.
-usbdev_test_libs = usb/libvmusb.a disks/libdisks.a core/libcore.a $(GLIB_LIBS)
+usbdev_test_libs = usb/libvmusb.a disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS)
 usbdev_test_fakes = tests/fakes/usb_harness.c tests/fakes/usb_harness.h
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_usb_standard
