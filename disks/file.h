@@ -71,7 +71,8 @@ struct file {
     const struct file_ops *ops;
     char *path; /* names it in messages; owned by the implementation */
     bool read_only;
-    bool direct; /* past the host's cache */
+    bool direct;     /* past the host's cache */
+    bool fixed_size; /* truncate cannot make it longer */
 };
 
 struct file_options {

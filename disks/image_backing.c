@@ -127,7 +127,7 @@ int image_read_backing(struct image *image, const struct iovec *iov, unsigned co
                        uint64_t offset)
 {
     struct image *backing = image->backing;
-    struct iovec part[IMAGE_REQUEST_MAX_IOV];
+    g_autofree struct iovec *part = NULL;
     uint64_t length = 0, inside;
 
     for (unsigned i = 0; i < count; i++)
@@ -139,6 +139,7 @@ int image_read_backing(struct image *image, const struct iovec *iov, unsigned co
     if (inside == 0)
         return 0;
     length = 0;
+    part = g_new(struct iovec, count);
     for (unsigned i = 0; i < count; i++) {
         part[i] = iov[i];
         part[i].iov_len = MIN(iov[i].iov_len, inside - length);

@@ -76,6 +76,7 @@ struct image {
     int refs;    /* atomic: the owner, and each request in flight */
 };
 
+extern const struct image_ops image_qcow2;
 extern const struct image_ops image_raw;
 extern const struct image_ops image_vdi;
 extern const struct image_ops image_vhd;

@@ -2,6 +2,7 @@
 DISK_LIBS = $(ZLIB_LIBS) $(ZSTD_LIBS) $(URING_LIBS)
 noinst_LIBRARIES += disks/libdisks.a
 disks_libdisks_a_SOURCES = \
+	disks/bytes.h \
 	disks/crc32c.c \
 	disks/crc32c.h \
 	disks/direct.c \
@@ -14,8 +15,10 @@ disks_libdisks_a_SOURCES = \
 	disks/image_backing.c \
 	disks/image_create.c \
 	disks/image_format.h \
-	disks/image_job.c disks/image_job.h \
+	disks/image_job.c \
+	disks/image_job.h \
 	disks/image_manage.c \
+	disks/image_qcow2.c \
 	disks/image_raw.c \
 	disks/image_vdi.c \
 	disks/image_vhd.c \
@@ -25,6 +28,32 @@ disks_libdisks_a_SOURCES = \
 	disks/io_context.h \
 	disks/piece.c \
 	disks/piece.h \
+	disks/qcow2.h \
+	disks/qcow2_alloc.c \
+	disks/qcow2_cache.c \
+	disks/qcow2_chain.c \
+	disks/qcow2_change.c \
+	disks/qcow2_check.c \
+	disks/qcow2_check.h \
+	disks/qcow2_check_count.c \
+	disks/qcow2_check_walk.c \
+	disks/qcow2_compressed.c \
+	disks/qcow2_cow.c \
+	disks/qcow2_create.c \
+	disks/qcow2_header.c \
+	disks/qcow2_info.c \
+	disks/qcow2_io.c \
+	disks/qcow2_l2.c \
+	disks/qcow2_open.c \
+	disks/qcow2_refcount.c \
+	disks/qcow2_resize.c \
+	disks/qcow2_snapshot.c \
+	disks/qcow2_snapshot_table.c \
+	disks/qcow2_sync.c \
+	disks/qcow2_tree.c \
+	disks/qcow2_write.c \
+	disks/qcow2_write.h \
+	disks/qcow2_zero.c \
 	disks/table_reader.c \
 	disks/table_reader.h \
 	disks/uring.c \

@@ -44,3 +44,11 @@ endif
 EXTRA_DIST += tests/fuzz/corpus/ahci
 tests_fuzz_fuzz_ahci_SOURCES = tests/fuzz/fuzz_ahci.c tests/fuzz/driver.c $(ahci_test_fakes)
 tests_fuzz_fuzz_ahci_LDADD = $(ahci_test_libs)
+
+# The qcow2 format against qemu-img.
+qcow2_test_libs = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS)
+check_PROGRAMS += tests/disks/test_qcow2_oracle
+TESTS += tests/disks/test_qcow2_oracle
+tests_disks_test_qcow2_oracle_SOURCES = \
+	tests/disks/oracle.c tests/disks/oracle.h tests/disks/test_qcow2_oracle.c
+tests_disks_test_qcow2_oracle_LDADD = $(qcow2_test_libs)
