@@ -139,7 +139,6 @@ struct qcow2_free_run {
     uint64_t offset, count; /* clusters in the file */
     uint64_t user_number;   /* users from before this may still be reading */
     bool discard;           /* the host gets the space back */
-    bool data;              /* in the data file */
 };
 
 struct qcow2_snapshot {
@@ -241,7 +240,6 @@ int qcow2_alloc(struct qcow2 *q, uint64_t wanted, uint64_t *ret_offset, uint64_t
 int qcow2_alloc_table(struct qcow2 *q, uint64_t count, uint64_t *ret_offset);
 /* They may be used again as soon as nothing on the disk refers to them. */
 void qcow2_free(struct qcow2 *q, uint64_t offset, uint64_t count, bool discard);
-void qcow2_free_data(struct qcow2 *q, uint64_t offset, uint64_t count, bool discard);
 /* Those of a compressed cluster. */
 void qcow2_free_compressed(struct qcow2 *q, uint64_t entry);
 /* They were never referred to. */

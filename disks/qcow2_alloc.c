@@ -125,30 +125,18 @@ int qcow2_alloc_table(struct qcow2 *q, uint64_t count, uint64_t *ret_offset)
     return 0;
 }
 
-static void push_free(struct qcow2 *q, uint64_t offset, uint64_t count, bool discard, bool data)
+void qcow2_free(struct qcow2 *q, uint64_t offset, uint64_t count, bool discard)
 {
     struct qcow2_free_run *run = q->frees.tail != NULL ? q->frees.tail->data : NULL;
 
     if (run != NULL && run->offset + (run->count << q->cluster_bits) == offset &&
-        run->user_number == q->next_user && run->discard == discard && run->data == data) {
+        run->user_number == q->next_user && run->discard == discard) {
         run->count += count;
         return;
     }
     run = g_new(struct qcow2_free_run, 1);
-    *run = (struct qcow2_free_run){offset, count, q->next_user, discard, data};
+    *run = (struct qcow2_free_run){offset, count, q->next_user, discard};
     g_queue_push_tail(&q->frees, run);
-}
-
-void qcow2_free(struct qcow2 *q, uint64_t offset, uint64_t count, bool discard)
-{
-    push_free(q, offset, count, discard, false);
-}
-
-void qcow2_free_data(struct qcow2 *q, uint64_t offset, uint64_t count, bool discard)
-{
-    /* An external file's clusters are not counted. */
-    if (q->data_file == q->file || discard)
-        push_free(q, offset, count, discard, q->data_file != q->file);
 }
 
 void qcow2_free_compressed(struct qcow2 *q, uint64_t entry)
@@ -169,27 +157,22 @@ int qcow2_unalloc(struct qcow2 *q, uint64_t offset, uint64_t count)
 static int discard_run(struct qcow2 *q, const struct qcow2_free_run *run)
 {
     uint64_t cluster = run->offset >> q->cluster_bits;
-    struct file *file = run->data ? q->data_file : q->file;
     int result = 0;
 
-    for (uint64_t done = 0, count; done < run->count && result == 0; done += count) {
+    for (uint64_t done = 0, count; done < run->count && result == 0; done += MAX(count, 1)) {
         uint64_t refcount = 1;
 
-        for (count = 0; done + count < run->count && result == 0 && !run->data; count++) {
+        for (count = 0; done + count < run->count && result == 0; count++) {
             result = qcow2_refcount_get(q, cluster + done + count, &refcount);
             if (refcount != 1)
                 break;
         }
-        if (run->data)
-            count = run->count;
-        if (count > 0 && result == 0) {
-            g_mutex_unlock(&q->lock);
-            result = file->ops->discard(file, run->offset + (done << q->cluster_bits),
-                                        count << q->cluster_bits);
-            g_mutex_lock(&q->lock);
-        }
-        if (count == 0)
-            count = 1;
+        if (count == 0 || result < 0)
+            continue;
+        g_mutex_unlock(&q->lock);
+        result = q->file->ops->discard(q->file, run->offset + (done << q->cluster_bits),
+                                       count << q->cluster_bits);
+        g_mutex_lock(&q->lock);
     }
     return result;
 }
@@ -207,10 +190,8 @@ int qcow2_frees_apply(struct qcow2 *q)
         g_queue_pop_head(&q->ready_frees);
         if (run->discard)
             discard_run(q, run); /* not being able to is no failure */
-        if (!run->data) {
-            qcow2_cache_forget(q, run->offset, run->count << q->cluster_bits);
-            result = qcow2_refcount_add(q, run->offset >> q->cluster_bits, run->count, -1);
-        }
+        qcow2_cache_forget(q, run->offset, run->count << q->cluster_bits);
+        result = qcow2_refcount_add(q, run->offset >> q->cluster_bits, run->count, -1);
         g_free(run);
     }
     return result;

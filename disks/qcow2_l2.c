@@ -66,8 +66,8 @@ void qcow2_entry_release(struct qcow2 *q, struct qcow2_entry entry, bool discard
 
     if (kind == QCOW2_DEFLATED)
         qcow2_free_compressed(q, entry.word);
-    else if (host != 0 || (q->data_file != q->file && (entry.word & QCOW2_COPIED)))
-        qcow2_free_data(q, host, 1, discard);
+    else if (host != 0 && q->data_file == q->file)
+        qcow2_free(q, host, 1, discard); /* an external file's clusters are not counted */
 }
 
 int qcow2_l2_get(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,

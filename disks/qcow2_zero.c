@@ -56,6 +56,12 @@ static int zero_cluster(struct qcow2 *q, uint64_t cluster)
         qcow2_cache_put(q, slice);
         qcow2_entry_release(q, old, true);
     }
+    if (result == 0 && q->data_file != q->file && qcow2_entry_kind(q, old, 0) == QCOW2_DATA) {
+        /* Now, since the next write goes to the same place. Not being able to is no failure. */
+        g_mutex_unlock(&q->lock);
+        q->data_file->ops->discard(q->data_file, cluster << q->cluster_bits, q->cluster_size);
+        g_mutex_lock(&q->lock);
+    }
     qcow2_change_end(q, &change);
     return result;
 }

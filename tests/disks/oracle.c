@@ -143,7 +143,7 @@ void oracle_qemu_compare(struct oracle *oracle, const char *path, const uint8_t 
 
     if (file == NULL || fwrite(data, 1, size, file) != size || fclose(file) != 0)
         oracle_fail(oracle, "cannot write %s", raw);
-    oracle_run(oracle, "qemu-img compare -q -s -f qcow2 -F raw '%s' '%s'", path, raw);
+    oracle_run(oracle, "qemu-img compare -q -f qcow2 -F raw '%s' '%s'", path, raw);
     unlink(raw);
 }
 

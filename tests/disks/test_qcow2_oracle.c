@@ -420,8 +420,9 @@ static void fill_backing(struct run *run)
     image = oracle_open(run->oracle, run->backing, &options);
     for (unsigned i = 0; i < 20; i++) {
         uint64_t offset = rnd(run, run->backing_size / SECTOR) * (uint64_t)SECTOR;
-        uint64_t length = MIN(run->backing_size - offset, (1 + rnd(run, 200)) * (uint64_t)SECTOR);
+        uint64_t length = (1 + rnd(run, 200)) * (uint64_t)SECTOR;
 
+        length = MIN(run->backing_size - offset, length);
         memset(run->backing_data + offset, 1 + rnd(run, 255), length);
         if (image_write(image, run->backing_data + offset, offset, length) != 0)
             oracle_fail(run->oracle, "cannot write the backing image");
