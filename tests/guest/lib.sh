@@ -18,6 +18,7 @@ VMDESK=${VMDESK:-$top/vmdesk}
 export VMDESK_ENGINE=${VMDESK_ENGINE:-$top/vmdesk-engine}
 vnc_tool=$top/tests/guest/vnc_tool
 control_tool=$top/tests/guest/control_tool
+cache=${VMDESK_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vmdesk-tests}
 
 say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
 
@@ -84,6 +85,40 @@ need_firmware() {
     need_kvm
     need_file /usr/share/seabios/bios-256k.bin seabios
     need_file /usr/share/seabios/vgabios-stdvga.bin seabios
+}
+
+# get_package PACKAGE [FILE...]: the Debian package, or just these files of it, in $package: a folder
+# of the cache, into which it is unpacked the first time. Nothing is installed.
+get_package() {
+    local name=$1 fresh
+    shift
+    package=$cache/$name
+    [ ! -d "$package" ] || return 0
+    command -v apt-get dpkg-deb >/dev/null || skip "no apt-get and dpkg-deb to get $name"
+    mkdir -p "$cache" || fail "no cache folder $cache"
+    fresh=$(mktemp -d "$cache/new-XXXXXX") || fail "no folder in $cache"
+    (cd "$fresh" && apt-get ${apt_options+"${apt_options[@]}"} download "$name" &&
+        dpkg-deb --fsys-tarfile ./*.deb | tar xf - "${@/#/./}" && rm ./*.deb) \
+        >"$work/download.log" 2>&1 || {
+        rm -rf "$fresh"
+        skip "$name cannot be downloaded: $(tail -n 1 "$work/download.log")"
+    }
+    # Another test may have been quicker.
+    mv -T "$fresh" "$package" 2>/dev/null || rm -rf "$fresh"
+}
+
+# The packages that a meta package depends on
+dependencies() { apt-cache ${apt_options+"${apt_options[@]}"} depends "$1" 2>/dev/null | sed -n 's/.*Depends: //p'; }
+
+# get_cloud_kernel: Debian's kernel for virtual machines, in $kernel
+get_cloud_kernel() {
+    local name
+    kernel=$(find "$cache" -name 'vmlinuz-*-cloud-amd64' 2>/dev/null | sort -V | tail -n 1)
+    [ -z "$kernel" ] || return 0
+    name=$(dependencies linux-image-cloud-amd64 | grep '^linux-image')
+    [ -n "$name" ] || skip "the package linux-image-cloud-amd64 is not available"
+    get_package "$name"
+    kernel=$(find "$package" -name 'vmlinuz-*-cloud-amd64')
 }
 
 seconds() { echo $(($1 * ${GUEST_TIME_SCALE:-1})); }

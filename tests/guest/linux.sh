@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What tests of Linux guests share: a kernel to a shell on its serial port, and work there whose
+# results are the host's. A test sources it after lib.sh.
+guest_tests=$(dirname "$0")
+
+# get_busybox: a static one, for this computer's processor, in $busybox
+get_busybox() {
+    get_package busybox-static
+    busybox=$package/bin/busybox
+    [ -x "$busybox" ] || busybox=$package/usr/bin/busybox
+    "$busybox" true || skip "$busybox does not run here"
+}
+
+# make_initramfs FILE [BUSYBOX]: the tests' init and work, with a busybox unless one is there
+make_initramfs() {
+    local root=$work/initramfs
+    rm -rf "$root"
+    mkdir -p "$root/bin"
+    [ -z "${2:-}" ] || cp "$2" "$root/bin/busybox"
+    install -m 755 "$guest_tests/stress_init.sh" "$root/init"
+    install -m 755 "$guest_tests/stress.sh" "$root/stress.sh"
+    (cd "$root" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) >"$1" || fail "no initramfs"
+}
+
+# The host's results of the work, in $work/expected
+expect_stress() {
+    local tools=$work/tools tool
+    mkdir -p "$tools"
+    for tool in $("$busybox" --list); do
+        ln -s "$busybox" "$tools/$tool"
+    done
+    PATH=$tools sh "$guest_tests/stress.sh" >"$work/expected" 2>/dev/null
+    [ "$(wc -l <"$work/expected")" = 9 ] || fail "the work does not run here: $(cat "$work/expected")"
+}
+
+# open_serial MACHINE: what is written to $serial is typed at its serial port, until it ends
+open_serial() {
+    rm -f "$work/serial"
+    mkfifo "$work/serial" || fail "no pipe"
+    "$VMDESK" console --serial "$1" <"$work/serial" >/dev/null 2>&1 &
+    exec {serial}>"$work/serial"
+}
+
+serial_type() { printf '%s\n' "$1" >&"$serial"; }
+
+# boot_linux MACHINE: to the shell, $serial being its port, and shows how long it took
+boot_linux() {
+    local start=$SECONDS version
+    start_machine "$1"
+    wait_file "$work/$1.log" "Linux version" 300
+    version=$((SECONDS - start))
+    wait_file "$work/$1.log" "^init: " 300
+    say "$(grep -a "^init: " "$work/$1.log" | tr -d '\r'); its first line after $version s, its shell" \
+        "after $((SECONDS - start)) s"
+    open_serial "$1"
+    serial_type 'echo "the answer is $((6 * 7))"'
+    wait_file "$work/$1.log" "^the answer is 42" 30
+}
+
+# run_stress MACHINE COUNT: the work so many times at once
+run_stress() {
+    local start=$SECONDS i
+    serial_type "stress $2"
+    wait_file "$work/$1.log" "^stress done" 600
+    say "the work of $2 at once took $((SECONDS - start)) s"
+    for ((i = 0; i < $2; i++)); do
+        tr -d '\r' <"$work/$1.log" | sed -n "s/^stress $i: //p" >"$work/result-$i"
+        diff "$work/expected" "$work/result-$i" || fail "the guest's results are not the host's"
+    done
+    grep -aE "BUG:|Oops|WARNING:|segfault|traps:|general protection|soft lockup|rcu.*stall" \
+        "$work/$1.log" && fail "the kernel complains"
+}
+
+# from its shell
+power_off() {
+    serial_type "poweroff -f"
+    exec {serial}>&-
+    within 60 no_engines || fail "poweroff does not end the machine"
+}
