@@ -13,6 +13,7 @@ include $(top_srcdir)/tests/softcore.mk
 include $(top_srcdir)/tests/softfpu.mk
 include $(top_srcdir)/tests/softirq.mk
 include $(top_srcdir)/tests/usbdev.mk
+include $(top_srcdir)/tests/softsystem.mk
 include $(top_srcdir)/tests/vga.mk
 include $(top_srcdir)/tests/guest/local.mk
 include $(top_srcdir)/tests/guest/payload/local.mk

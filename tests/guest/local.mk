@@ -5,8 +5,11 @@ GUEST_TESTS = \
 	tests/guest/test_control_abuse.sh \
 	tests/guest/test_engine_kill.sh \
 	tests/guest/test_grub_cd.sh \
+	tests/guest/test_installer.sh \
 	tests/guest/test_keys.sh \
 	tests/guest/test_linux.sh \
+	tests/guest/test_linux_stress.sh \
+	tests/guest/test_memtest.sh \
 	tests/guest/test_ovmf.sh \
 	tests/guest/test_payload.sh \
 	tests/guest/test_payload_ends.sh \
@@ -25,6 +28,7 @@ SOFT_GUEST_TESTS = \
 	tests/guest/test_payload.sh \
 	tests/guest/test_seabios.sh
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \
+	tests/guest/linux.sh tests/guest/stress.sh tests/guest/stress_init.sh \
 	tests/guest/keys.S tests/guest/snow.S
 
 .PHONY: check-guest

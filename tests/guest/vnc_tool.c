@@ -12,6 +12,9 @@
  *   click         press and release the left button
  *   run SECONDS   look on
  *   save FILE     write the screen as a PPM picture
+ *   region X Y WIDTH HEIGHT
+ *                 print "region COLOUR PERCENT COLOURS SUM" of a part of the screen: the colour
+ *                 that most of it has, how many there are, and a number that tells pictures apart
  *   stall SECONDS ask for the whole screen again and again and read nothing; print "dropped" as
  *                 soon as the server has hung up, and fail when it has not by then
  *   garbage       send random bytes until the server hangs up; print "dropped"
@@ -132,6 +135,37 @@ static void save(const struct viewer *viewer, const char *path)
         die(g_strerror(errno));
 }
 
+/* args: X Y WIDTH HEIGHT */
+static void show_region(const struct viewer *viewer, char **args)
+{
+    const rfbClient *client = viewer->client;
+    int x = atoi(args[0]), y = atoi(args[1]), width = atoi(args[2]), height = atoi(args[3]);
+    GHashTable *counts = g_hash_table_new(NULL, NULL);
+    unsigned most = 0, most_colour = 0;
+    uint32_t sum = 0;
+
+    if (x < 0 || y < 0 || width <= 0 || height <= 0 || width > client->width - x ||
+        height > client->height - y)
+        die("the region is not in the screen");
+    for (int i = 0; i < width * height; i++) {
+        const uint8_t *p =
+            client->frameBuffer + ((size_t)(y + i / width) * client->width + x + i % width) * 4;
+        unsigned colour = p[0] << 16 | p[1] << 8 | p[2];
+        unsigned count = GPOINTER_TO_UINT(g_hash_table_lookup(counts, GUINT_TO_POINTER(colour)));
+
+        g_hash_table_insert(counts, GUINT_TO_POINTER(colour), GUINT_TO_POINTER(++count));
+        if (count > most) {
+            most = count;
+            most_colour = colour;
+        }
+        sum = sum * 31 + colour;
+    }
+    printf("region %06x %u %u %08x\n", most_colour, most * 100 / (width * height),
+           g_hash_table_size(counts), sum);
+    fflush(stdout);
+    g_hash_table_unref(counts);
+}
+
 static bool hung_up(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLOUT};
@@ -219,6 +253,10 @@ static char **act(struct viewer *viewer, char **args)
         viewer->y = atoi(args[2]);
         SendPointerEvent(viewer->client, viewer->x, viewer->y, 0);
         return args + 3;
+    }
+    if (strcmp(action, "region") == 0 && g_strv_length(args) > 4) {
+        show_region(viewer, args + 1);
+        return args + 5;
     }
     if (strcmp(action, "type") == 0)
         type_text(viewer, value);
