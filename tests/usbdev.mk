@@ -13,3 +13,14 @@ tests_unit_test_usb_hid_SOURCES = tests/unit/test_usb_hid.c $(usbdev_test_fakes)
 tests_unit_test_usb_hid_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_usb_hid_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
 endif
+
+usbdev_disk_fakes = $(usbdev_test_fakes) \
+	tests/fakes/memory_file.c tests/fakes/memory_file.h \
+	tests/fakes/usb_disk.c tests/fakes/usb_disk.h
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_usb_bot
+TESTS += tests/unit/test_usb_bot
+tests_unit_test_usb_bot_SOURCES = tests/unit/test_usb_bot.c $(usbdev_disk_fakes)
+tests_unit_test_usb_bot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_usb_bot_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
+endif

@@ -5,7 +5,19 @@ usb_libvmusb_a_SOURCES = \
 	usb/hid.c usb/hid.h \
 	usb/host_list.c usb/host_list.h \
 	usb/ids.h \
+	usb/scsi.h \
+	usb/scsi_cd.c \
+	usb/scsi_disk.c usb/scsi_disk.h \
+	usb/scsi_erase.c \
+	usb/scsi_inquiry.c \
+	usb/scsi_internal.h \
+	usb/scsi_media.c \
+	usb/scsi_mode.c \
 	usb/standard.c usb/standard.h \
+	usb/storage.c usb/storage.h \
+	usb/storage_bot.c \
+	usb/storage_internal.h \
+	usb/storage_uas.c \
 	usb/tablet.c usb/tablet.h \
 	usb/usb.c usb/usb.h \
 	usb/wake.c usb/wake.h

@@ -18,11 +18,9 @@ static void on_wakeup(struct usb_port *port)
 
 void harness_init(struct usb_harness *h, unsigned speeds)
 {
-    static const struct usb_port_ops ops = {
-        .attached = on_attached,
-        .detached = on_detached,
-        .wakeup = on_wakeup,
-    };
+    static const struct usb_port_ops ops = {.attached = on_attached,
+                                            .detached = on_detached,
+                                            .wakeup = on_wakeup};
 
     *h = (struct usb_harness){.context = g_main_context_new()};
     h->port = (struct usb_port){.ops = &ops, .opaque = h, .path = "1", .speeds = speeds};
