@@ -23,4 +23,9 @@ TESTS += tests/unit/test_usb_bot
 tests_unit_test_usb_bot_SOURCES = tests/unit/test_usb_bot.c $(usbdev_disk_fakes)
 tests_unit_test_usb_bot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_usb_bot_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_usb_uas
+TESTS += tests/unit/test_usb_uas
+tests_unit_test_usb_uas_SOURCES = tests/unit/test_usb_uas.c $(usbdev_disk_fakes)
+tests_unit_test_usb_uas_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_usb_uas_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
 endif
