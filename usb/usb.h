@@ -93,7 +93,9 @@ struct usb_device_ops {
      * controller keeps to itself. The order of requests to one endpoint and stream is kept. */
     enum usb_submitted (*submit)(struct usb_device *device, struct usb_request *request);
     /* Takes back a pending request. True: it is out, done is not called, status is USB_CANCELLED,
-     * and actual says what had moved. False: done comes soon, with whatever result. */
+     * and actual says what had moved; a request that had ended, and only waited for the device's
+     * thread to say so, keeps its result. False: done comes soon, with whatever result, and not
+     * from a thread that the controller may hold up: the main loop's. */
     bool (*cancel)(struct usb_device *device, struct usb_request *request);
     /* The port's reset signal: unaddressed, unconfigured, endpoints not halted. Requests of its
      * own may still be pending; the controller cancels them first. May be NULL. */
