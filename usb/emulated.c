@@ -201,21 +201,24 @@ enum usb_submitted usb_emulated_submit(struct usb_device *device, struct usb_req
 bool usb_emulated_cancel(struct usb_device *device, struct usb_request *request)
 {
     struct usb_emulated *usb = to_emulated(device);
-    bool out = false;
+    const GQueue *queue;
 
     g_mutex_lock(&usb->lock);
-    if (request->device_private != NULL && request->device_private != &usb->finished) {
+    queue = request->device_private;
+    if (queue == NULL) {
+        if (usb->ops->hurry != NULL)
+            usb->ops->hurry(usb, request);
+    } else {
         unqueue(request);
-        request->status = USB_CANCELLED;
-        request->actual = 0;
-        out = true;
-        if (usb->ops->cancelled != NULL)
-            usb->ops->cancelled(usb, request->endpoint);
-    } else if (request->device_private == NULL && usb->ops->hurry != NULL) {
-        usb->ops->hurry(usb, request);
+        if (queue != &usb->finished) {
+            request->status = USB_CANCELLED;
+            request->actual = 0;
+            if (usb->ops->cancelled != NULL)
+                usb->ops->cancelled(usb, request->endpoint);
+        }
     }
     unlock_op(usb);
-    return out;
+    return queue != NULL;
 }
 
 void usb_emulated_reset(struct usb_device *device)
