@@ -205,17 +205,12 @@ bool usb_emulated_cancel(struct usb_device *device, struct usb_request *request)
 
     g_mutex_lock(&usb->lock);
     queue = request->device_private;
-    if (queue == NULL) {
-        if (usb->ops->hurry != NULL)
-            usb->ops->hurry(usb, request);
-    } else {
-        unqueue(request);
-        if (queue != &usb->finished) {
-            request->status = USB_CANCELLED;
-            request->actual = 0;
-            if (usb->ops->cancelled != NULL)
-                usb->ops->cancelled(usb, request->endpoint);
-        }
+    unqueue(request);
+    if (queue != NULL && queue != &usb->finished) {
+        request->status = USB_CANCELLED;
+        request->actual = 0;
+        if (usb->ops->cancelled != NULL)
+            usb->ops->cancelled(usb, request->endpoint);
     }
     unlock_op(usb);
     return queue != NULL;

@@ -25,8 +25,6 @@ struct usb_emulated_ops {
     /* Something of usb->standard has changed, as the host asked: index is an interface's number or
      * an endpoint's address. Also after a reset, as USB_CHANGE_CONFIGURATION. May be NULL. */
     void (*changed)(struct usb_emulated *usb, enum usb_change change, uint8_t index);
-    /* A request that the device has taken shall end soon. May be NULL. */
-    void (*hurry)(struct usb_emulated *usb, struct usb_request *request);
     /* A request that waited was taken back. May be NULL. */
     void (*cancelled)(struct usb_emulated *usb, uint8_t endpoint);
     /* As in struct usb_device_ops. */

@@ -5,6 +5,8 @@ usb_libvmusb_a_SOURCES = \
 	usb/hid.c usb/hid.h \
 	usb/host_list.c usb/host_list.h \
 	usb/ids.h \
+	usb/keyboard.c usb/keyboard.h \
+	usb/keyboard_usages.c usb/keyboard_usages.h \
 	usb/scsi.h \
 	usb/scsi_cd.c \
 	usb/scsi_disk.c usb/scsi_disk.h \
