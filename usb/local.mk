@@ -3,6 +3,8 @@ usb_libvmusb_a_SOURCES = \
 	usb/descriptors.c usb/descriptors.h \
 	usb/emulated.c usb/emulated.h \
 	usb/hid.c usb/hid.h \
+	usb/hub.c usb/hub.h \
+	usb/hub_port.c usb/hub_port.h \
 	usb/host_list.c usb/host_list.h \
 	usb/ids.h \
 	usb/keyboard.c usb/keyboard.h \

@@ -75,6 +75,7 @@ bool harness_submit(struct harness_request *r)
 {
     enum usb_submitted submitted;
 
+    r->done = 0;
     r->pending = true;
     submitted = usb_device_submit(r->harness->device, &r->request);
     if (submitted == USB_SUBMIT_DONE)
