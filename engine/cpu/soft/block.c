@@ -54,7 +54,7 @@ void soft_blocks_drop_all(struct soft_cpu *cpu)
     b->used = 0;
     memset(b->bucket, 0, sizeof(b->bucket));
     memset(b->page_bucket, 0, sizeof(b->page_bucket));
-    memset(cpu->jumps, 0, sizeof(cpu->jumps));
+    soft_jumps_forget(cpu, SOFT_JUMPS_USED);
     cpu->link_from = NULL;
 }
 

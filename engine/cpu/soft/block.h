@@ -37,14 +37,6 @@ struct soft_block *soft_block_find(struct soft_cpu *cpu, bool single);
 void soft_blocks_drop_page(struct soft_cpu *cpu, const uint8_t *host_page);
 void soft_blocks_drop_all(struct soft_cpu *cpu);
 
-/* The quick way from an indirect branch to its target. Pages have groups of their own, so that one
- * page can be forgotten. */
-static inline struct soft_jump *soft_jump_slot(struct soft_cpu *cpu, uint64_t linear)
-{
-    return &cpu->jumps[linear / SOFT_PAGE_SIZE % SOFT_JUMP_PAGES]
-                      [(linear ^ linear >> 6) % SOFT_JUMPS_OF_PAGE];
-}
-
 /* A run of handlers in one C stack frame needs the compiler to make jumps of calls; where it does
  * not, each block returns to the dispatch loop. */
 #if defined(__OPTIMIZE__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
@@ -67,7 +59,8 @@ static inline void soft_go(struct soft_cpu *cpu, uint64_t rip)
     cpu->rip = rip;
     if (SOFT_CHAINING) {
         uint64_t linear = cpu->segment[X86_CS].base + rip;
-        const struct soft_jump *jump = soft_jump_slot(cpu, linear);
+        const struct soft_jump *jump =
+            soft_jump_slot(&cpu->jumps, cpu->mode & SOFT_MODE_USER, linear);
 
         if (jump->linear == linear && jump->block != NULL && jump->block->host != NULL &&
             jump->block->mode == cpu->mode && !cpu->single &&

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "engine/cpu/soft/fpu.h"
+#include "engine/cpu/soft/jumps.h"
 #include "engine/cpu/soft/tlb.h"
 #include "engine/cpu/soft/x86.h"
 #include "engine/cpu/x86_state.h"
@@ -85,15 +86,6 @@ struct soft_page_queue {
     struct soft_page_item items[SOFT_PAGE_QUEUE];
 };
 
-/* Blocks by linear address: see block.h. */
-#define SOFT_JUMP_PAGES 64
-#define SOFT_JUMPS_OF_PAGE 64
-
-struct soft_jump {
-    uint64_t linear;
-    struct soft_block *block; /* NULL: empty */
-};
-
 enum soft_activity {
     SOFT_RUNNING,
     SOFT_HALTED,
@@ -144,7 +136,7 @@ struct soft_cpu {
     struct soft_fpu fpu; /* fpu.h */
 
     struct soft_tlb tlb;
-    struct soft_jump jumps[SOFT_JUMP_PAGES][SOFT_JUMPS_OF_PAGE];
+    struct soft_jumps jumps;
     struct soft_blocks *blocks;
     struct soft_map *map; /* as the vCPU knows it: SOFT_REQUEST_MAP brings the next one */
     struct soft_page_queue page_queue;

@@ -237,8 +237,7 @@ static void run_block(struct soft_cpu *cpu)
         return;
     }
     make_link(cpu, block);
-    *soft_jump_slot(cpu, cpu->segment[X86_CS].base + cpu->rip) =
-        (struct soft_jump){cpu->segment[X86_CS].base + cpu->rip, block};
+    soft_jumps_add(cpu, block);
     soft_enter(cpu, block);
 }
 

@@ -37,19 +37,6 @@ static void check_canonical(struct soft_cpu *cpu, uint64_t linear)
     soft_raise_gp0(cpu);
 }
 
-static void set_entry(struct soft_cpu *cpu, enum soft_privilege privilege, enum soft_access access,
-                      uint64_t linear, const struct place *p)
-{
-    struct soft_tlb_entry *e = &cpu->tlb.entries[privilege][access][soft_tlb_index(linear)];
-
-    if (access == SOFT_WRITE) {
-        soft_tlb_retire(cpu, privilege, soft_tlb_index(linear));
-        cpu->tlb.written[privilege][soft_tlb_index(linear)] = p->section->ram;
-    }
-    e->page = linear & SOFT_PAGE_MASK;
-    e->host = p->host - linear % SOFT_PAGE_SIZE;
-}
-
 /* Whether later accesses of this kind need nothing more than the host memory. */
 static bool can_be_fast(const struct soft_cpu *cpu, enum soft_access access, uint64_t linear,
                         const struct place *p)
@@ -70,8 +57,6 @@ static struct place find_place(struct soft_cpu *cpu, uint64_t linear, enum soft_
 
     check_canonical(cpu, linear);
     page = soft_page_walk(cpu, linear, access, privilege);
-    if (page.large)
-        soft_tlb_note_large(cpu, linear);
     p.physical = page.physical;
     p.section = soft_map_find(cpu->map, page.physical);
     if (p.section == NULL)
@@ -80,7 +65,11 @@ static struct place find_place(struct soft_cpu *cpu, uint64_t linear, enum soft_
     if (access == SOFT_WRITE && p.section->log_dirty)
         soft_ram_mark_dirty(p.section->ram, p.host);
     if (can_be_fast(cpu, access, linear, &p))
-        set_entry(cpu, privilege, access, linear, &p);
+        soft_tlb_set(cpu, privilege, access, linear,
+                     &(struct soft_tlb_page){.host = p.host - linear % SOFT_PAGE_SIZE,
+                                             .ram = p.section->ram,
+                                             .global = page.global,
+                                             .large = page.large});
     return p;
 }
 

@@ -406,7 +406,7 @@ static void set_cr3(struct soft_cpu *cpu, uint64_t value)
     if (soft_is_long(cpu) && value >> 52 != 0)
         soft_raise_gp0(cpu);
     cpu->cr3 = value;
-    soft_tlb_flush(cpu);
+    soft_tlb_flush_local(cpu);
 }
 
 SOFT_OPERATION(mov_from_cr)

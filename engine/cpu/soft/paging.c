@@ -7,6 +7,7 @@
 #define PTE_A (UINT64_C(1) << 5)
 #define PTE_D (UINT64_C(1) << 6)
 #define PTE_PS (UINT64_C(1) << 7)
+#define PTE_G (UINT64_C(1) << 8)
 #define PTE_NX (UINT64_C(1) << 63)
 
 #define ERROR_P 0x01u
@@ -216,5 +217,9 @@ struct soft_page soft_page_walk(struct soft_cpu *cpu, uint64_t linear, enum soft
         if (!permitted(cpu, &w))
             fault(cpu, &w, ERROR_P);
     } while (!mark_all(&w));
-    return (struct soft_page){.physical = leaf_physical(&w), .large = w.mode->shift[w.level] > 12};
+    return (struct soft_page){
+        .physical = leaf_physical(&w),
+        .large = w.mode->shift[w.level] > 12,
+        .global = w.entry[w.level] & PTE_G && cpu->cr4 & CR4_PGE,
+    };
 }

@@ -8,6 +8,7 @@
 struct soft_page {
     uint64_t physical; /* of the linear address */
     bool large;        /* part of a page larger than 4 KiB */
+    bool global;       /* loads of CR3 leave it in the TLB */
 };
 
 /* Translates, setting accessed and dirty bits; raises #PF (and, in 64-bit mode for an address that

@@ -44,11 +44,18 @@ uint8_t *soft_bulk_host(struct soft_cpu *cpu, uint64_t linear, enum soft_access 
 /* tlb.c */
 void soft_tlb_init(struct soft_cpu *cpu); /* empties it and tells nobody */
 void soft_tlb_flush(struct soft_cpu *cpu);
+void soft_tlb_flush_local(struct soft_cpu *cpu); /* all but global pages: a load of CR3 */
 void soft_tlb_flush_page(struct soft_cpu *cpu, uint64_t linear);
-void soft_tlb_note_large(struct soft_cpu *cpu, uint64_t linear);
-/* The entry for writing goes: what it may have been used for is told to those who watch the page.
- * The caller empties or overwrites it. */
-void soft_tlb_retire(struct soft_cpu *cpu, enum soft_privilege privilege, unsigned index);
+
+struct soft_tlb_page {
+    uint8_t *host;
+    struct soft_ram *ram; /* that host is in */
+    bool global, large;
+};
+
+/* Makes the entry of linear's page for one kind of access. */
+void soft_tlb_set(struct soft_cpu *cpu, enum soft_privilege privilege, enum soft_access access,
+                  uint64_t linear, const struct soft_tlb_page *page);
 /* The page holds translated code now: no fast stores to it. True: there may have been some. */
 bool soft_tlb_close_page(struct soft_cpu *cpu, const uint8_t *host_page);
 /* Others' news (SOFT_REQUEST_MAP, _PAGES, _DIRTY). */

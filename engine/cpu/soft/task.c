@@ -162,7 +162,7 @@ void soft_task_switch(struct soft_cpu *cpu, unsigned selector, struct soft_descr
     cpu->dr[7] &= ~UINT64_C(0x155);
     if (to->cr3 != 0 && cpu->cr0 & CR0_PG) {
         cpu->cr3 = task.cr3;
-        soft_tlb_flush(cpu);
+        soft_tlb_flush_local(cpu);
     }
     cpu->rip = task.eip;
     cpu->current = NULL;

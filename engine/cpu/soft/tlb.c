@@ -18,24 +18,19 @@ static void empty_entry(struct soft_tlb_entry *table, unsigned index)
         (UINT64_C(1) << 62) | (uint64_t)((index + 1) % SOFT_TLB_SIZE) * SOFT_PAGE_SIZE;
 }
 
-static void empty_table(struct soft_tlb_entry *table)
+static bool entry_is_used(const struct soft_cpu *cpu, enum soft_privilege privilege,
+                          enum soft_access access, unsigned index)
 {
-    for (unsigned i = 0; i < SOFT_TLB_SIZE; i++)
-        empty_entry(table, i);
+    return cpu->tlb.marks[privilege][access][SOFT_TLB_USED][index / 64] >> index % 64 & 1;
 }
 
-static bool entry_is_used(const struct soft_tlb_entry *e, unsigned index)
-{
-    return soft_tlb_index(e->page) == index;
-}
-
-void soft_tlb_retire(struct soft_cpu *cpu, enum soft_privilege privilege, unsigned index)
+/* The entry for writing goes: what it may have been used for is told to those who watch the page.
+ */
+static void retire(struct soft_cpu *cpu, enum soft_privilege privilege, unsigned index)
 {
     const struct soft_tlb_entry *e = &cpu->tlb.entries[privilege][SOFT_WRITE][index];
     struct soft_ram *ram = cpu->tlb.written[privilege][index];
 
-    if (!entry_is_used(e, index))
-        return;
     if (__atomic_load_n(&ram->logged, __ATOMIC_RELAXED))
         soft_ram_mark_dirty(ram, e->host);
     if (cpu->accel->accel.cpus > 1 &&
@@ -43,47 +38,97 @@ void soft_tlb_retire(struct soft_cpu *cpu, enum soft_privilege privilege, unsign
         soft_accel_page_news(cpu->accel, cpu, e->host, SOFT_PAGE_WRITTEN);
 }
 
+static void clear_entry(struct soft_cpu *cpu, enum soft_privilege privilege,
+                        enum soft_access access, unsigned index)
+{
+    empty_entry(cpu->tlb.entries[privilege][access], index);
+    for (unsigned mark = 0; mark < SOFT_TLB_MARKS; mark++)
+        cpu->tlb.marks[privilege][access][mark][index / 64] &= ~(UINT64_C(1) << index % 64);
+}
+
+static void drop_entry(struct soft_cpu *cpu, enum soft_privilege privilege, enum soft_access access,
+                       unsigned index)
+{
+    if (!entry_is_used(cpu, privilege, access, index))
+        return;
+    if (access == SOFT_WRITE)
+        retire(cpu, privilege, index);
+    clear_entry(cpu, privilege, access, index);
+}
+
+void soft_tlb_set(struct soft_cpu *cpu, enum soft_privilege privilege, enum soft_access access,
+                  uint64_t linear, const struct soft_tlb_page *page)
+{
+    unsigned index = soft_tlb_index(linear);
+    bool marks[SOFT_TLB_MARKS] = {true, !page->global, page->large};
+
+    drop_entry(cpu, privilege, access, index);
+    if (access == SOFT_WRITE)
+        cpu->tlb.written[privilege][index] = page->ram;
+    cpu->tlb.entries[privilege][access][index] =
+        (struct soft_tlb_entry){linear & SOFT_PAGE_MASK, page->host};
+    for (unsigned mark = 0; mark < SOFT_TLB_MARKS; mark++)
+        cpu->tlb.marks[privilege][access][mark][index / 64] |= (uint64_t)marks[mark] << index % 64;
+}
+
 void soft_tlb_init(struct soft_cpu *cpu)
 {
     for (unsigned privilege = 0; privilege < SOFT_PRIVILEGES; privilege++) {
-        for (unsigned access = 0; access < SOFT_ACCESSES; access++)
-            empty_table(cpu->tlb.entries[privilege][access]);
+        for (unsigned access = 0; access < SOFT_ACCESSES; access++) {
+            for (unsigned i = 0; i < SOFT_TLB_SIZE; i++)
+                empty_entry(cpu->tlb.entries[privilege][access], i);
+        }
+    }
+}
+
+/* Drops the entries with a mark that are in [first, last]. */
+static void drop_marked(struct soft_cpu *cpu, enum soft_tlb_mark mark, uint64_t first,
+                        uint64_t last)
+{
+    for (unsigned privilege = 0; privilege < SOFT_PRIVILEGES; privilege++) {
+        for (unsigned access = 0; access < SOFT_ACCESSES; access++) {
+            const struct soft_tlb_entry *table = cpu->tlb.entries[privilege][access];
+
+            for (unsigned word = 0; word < SOFT_TLB_SIZE / 64; word++) {
+                uint64_t left = cpu->tlb.marks[privilege][access][mark][word];
+
+                for (; left != 0; left &= left - 1) {
+                    unsigned index = word * 64 + __builtin_ctzll(left);
+
+                    if (table[index].page - first <= last - first)
+                        drop_entry(cpu, privilege, access, index);
+                }
+            }
+        }
     }
 }
 
 void soft_tlb_flush(struct soft_cpu *cpu)
 {
-    for (unsigned privilege = 0; privilege < SOFT_PRIVILEGES; privilege++) {
-        for (unsigned i = 0; i < SOFT_TLB_SIZE; i++)
-            soft_tlb_retire(cpu, privilege, i);
-    }
-    soft_tlb_init(cpu);
-    cpu->tlb.large_first = UINT64_MAX;
-    cpu->tlb.large_last = 0;
-    memset(cpu->jumps, 0, sizeof(cpu->jumps));
+    drop_marked(cpu, SOFT_TLB_USED, 0, UINT64_MAX);
+    soft_jumps_forget(cpu, SOFT_JUMPS_USED);
     cpu->link_from = NULL;
 }
 
-void soft_tlb_note_large(struct soft_cpu *cpu, uint64_t linear)
+void soft_tlb_flush_local(struct soft_cpu *cpu)
 {
-    cpu->tlb.large_first = MIN(cpu->tlb.large_first, linear & ~UINT64_C(0x3fffffff));
-    cpu->tlb.large_last = MAX(cpu->tlb.large_last, linear | 0x3fffffff);
+    drop_marked(cpu, SOFT_TLB_LOCAL, 0, UINT64_MAX);
+    soft_jumps_forget(cpu, SOFT_JUMPS_LOCAL);
+    cpu->link_from = NULL;
 }
 
+/* All entries of a large page, whatever its size, are in its GiB. */
 void soft_tlb_flush_page(struct soft_cpu *cpu, uint64_t linear)
 {
-    unsigned index = soft_tlb_index(linear);
+    uint64_t within = (UINT64_C(1) << 30) - 1;
 
-    if (linear >= cpu->tlb.large_first && linear <= cpu->tlb.large_last) {
-        soft_tlb_flush(cpu);
-        return;
-    }
     for (unsigned privilege = 0; privilege < SOFT_PRIVILEGES; privilege++) {
-        soft_tlb_retire(cpu, privilege, index);
         for (unsigned access = 0; access < SOFT_ACCESSES; access++)
-            empty_entry(cpu->tlb.entries[privilege][access], index);
+            drop_entry(cpu, privilege, access, soft_tlb_index(linear));
     }
-    memset(cpu->jumps[linear / SOFT_PAGE_SIZE % SOFT_JUMP_PAGES], 0, sizeof(cpu->jumps[0]));
+    drop_marked(cpu, SOFT_TLB_LARGE, linear & ~within, linear | within);
+    soft_jumps_forget_page(cpu, linear);
+    soft_jumps_forget(cpu, SOFT_JUMPS_LARGE);
     cpu->link_from = NULL;
 }
 
@@ -92,14 +137,14 @@ bool soft_tlb_close_page(struct soft_cpu *cpu, const uint8_t *host_page)
     bool found = false;
 
     for (unsigned privilege = 0; privilege < SOFT_PRIVILEGES; privilege++) {
-        struct soft_tlb_entry *table = cpu->tlb.entries[privilege][SOFT_WRITE];
+        const struct soft_tlb_entry *table = cpu->tlb.entries[privilege][SOFT_WRITE];
 
         for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
-            if (table[i].host != host_page || !entry_is_used(&table[i], i))
+            if (table[i].host != host_page || !entry_is_used(cpu, privilege, SOFT_WRITE, i))
                 continue;
             if (__atomic_load_n(&cpu->tlb.written[privilege][i]->logged, __ATOMIC_RELAXED))
                 soft_ram_mark_dirty(cpu->tlb.written[privilege][i], host_page);
-            empty_entry(table, i);
+            clear_entry(cpu, privilege, SOFT_WRITE, i);
             found = true;
         }
     }
@@ -109,13 +154,10 @@ bool soft_tlb_close_page(struct soft_cpu *cpu, const uint8_t *host_page)
 static void close_logged_pages(struct soft_cpu *cpu)
 {
     for (unsigned privilege = 0; privilege < SOFT_PRIVILEGES; privilege++) {
-        struct soft_tlb_entry *table = cpu->tlb.entries[privilege][SOFT_WRITE];
-
         for (unsigned i = 0; i < SOFT_TLB_SIZE; i++) {
-            if (!entry_is_used(&table[i], i) || !cpu->tlb.written[privilege][i]->logged)
-                continue;
-            soft_tlb_retire(cpu, privilege, i);
-            empty_entry(table, i);
+            if (entry_is_used(cpu, privilege, SOFT_WRITE, i) &&
+                __atomic_load_n(&cpu->tlb.written[privilege][i]->logged, __ATOMIC_RELAXED))
+                drop_entry(cpu, privilege, SOFT_WRITE, i);
         }
     }
 }

@@ -8,13 +8,15 @@
 #ifndef ENGINE_CPU_SOFT_TLB_H
 #define ENGINE_CPU_SOFT_TLB_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct soft_ram;
 
 #define SOFT_PAGE_SIZE 4096
 #define SOFT_PAGE_MASK (~(uint64_t)(SOFT_PAGE_SIZE - 1))
-#define SOFT_TLB_SIZE 512
+#define SOFT_TLB_SIZE 1024
 
 enum soft_access { SOFT_READ, SOFT_WRITE, SOFT_EXECUTE, SOFT_ACCESSES };
 
@@ -26,10 +28,19 @@ struct soft_tlb_entry {
     uint8_t *host;
 };
 
+/* What is known of an entry; each is a bit of a set, so that emptying a part of the table costs
+ * what that part holds. */
+enum soft_tlb_mark {
+    SOFT_TLB_USED,
+    SOFT_TLB_LOCAL, /* not of a global page: it goes with the address space */
+    SOFT_TLB_LARGE, /* of a page larger than 4 KiB, which may have other entries */
+    SOFT_TLB_MARKS
+};
+
 struct soft_tlb {
     struct soft_tlb_entry entries[SOFT_PRIVILEGES][SOFT_ACCESSES][SOFT_TLB_SIZE];
+    uint64_t marks[SOFT_PRIVILEGES][SOFT_ACCESSES][SOFT_TLB_MARKS][SOFT_TLB_SIZE / 64];
     struct soft_ram *written[SOFT_PRIVILEGES][SOFT_TLB_SIZE]; /* of the entries for writing */
-    uint64_t large_first, large_last; /* linear addresses seen in pages larger than 4 KiB */
 };
 
 static inline unsigned soft_tlb_index(uint64_t linear)
