@@ -6,11 +6,10 @@
                            soft_modify_fn *modify)                                         \
     {                                                                                      \
         uint##BITS##_t *at = host, old = __atomic_load_n(at, __ATOMIC_SEQ_CST), new;       \
-        uint64_t result = cpu->flags_result, aux = cpu->flags_aux;                         \
+        struct soft_flags flags = cpu->flags;                                              \
                                                                                            \
         do {                                                                               \
-            cpu->flags_result = result; /* what an attempt in vain has set */              \
-            cpu->flags_aux = aux;                                                          \
+            cpu->flags = flags; /* an attempt in vain has set others */                    \
             new = modify(cpu, insn, old);                                                  \
         } while (!__atomic_compare_exchange_n(at, &old, new, false, __ATOMIC_SEQ_CST,      \
                                               __ATOMIC_SEQ_CST));                          \

@@ -38,11 +38,11 @@
 CONDITION_PAIR(o, soft_of(cpu))
 CONDITION_PAIR(b, soft_cf(cpu))
 CONDITION_PAIR(z, soft_zf(cpu))
-CONDITION_PAIR(be, soft_cf(cpu) || soft_zf(cpu))
+CONDITION_PAIR(be, soft_below_equal(cpu))
 CONDITION_PAIR(s, soft_sf(cpu))
 CONDITION_PAIR(p, soft_pf(cpu))
-CONDITION_PAIR(l, soft_sf(cpu) != soft_of(cpu))
-CONDITION_PAIR(le, soft_zf(cpu) || soft_sf(cpu) != soft_of(cpu))
+CONDITION_PAIR(l, soft_less(cpu))
+CONDITION_PAIR(le, soft_less_equal(cpu))
 
 #undef CONDITION_PAIR
 

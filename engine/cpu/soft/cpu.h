@@ -36,6 +36,23 @@ struct vcpu;
 #define SOFT_REG_BLOCK 17 /* RIP of the running block's first instruction */
 #define SOFT_REGS 18
 
+/* Which instruction the arithmetic flags follow from. */
+enum soft_flags_kind {
+    SOFT_FLAGS_LOGIC, /* CF, OF and AF are 0 */
+    SOFT_FLAGS_ADD,   /* result = left + right */
+    SOFT_FLAGS_SUB,   /* result = left - right */
+    SOFT_FLAGS_AUX,   /* left is SOFT_AUX_* */
+};
+
+/*
+ * What the arithmetic flags are computed from when somebody asks. All values are sign-extended from
+ * the operand size to 64 bits, which keeps their order, signed and unsigned: no size is needed.
+ */
+struct soft_flags {
+    uint64_t result, left, right;
+    enum soft_flags_kind kind;
+};
+
 /* A segment register with its hidden part. */
 struct soft_segment {
     uint64_t base;
@@ -96,13 +113,8 @@ enum soft_activity {
 struct soft_cpu {
     uint64_t gpr[SOFT_REGS]; /* in encoding order */
 
-    /*
-     * Lazy arithmetic flags. ZF: result == 0. SF: its top bit, flipped by bit 0 of aux. PF: parity
-     * of its low byte xor bits 8 to 15 of aux. CF: bit 63 of aux. OF: bits 63 and 62 differ.
-     * AF: bit 3. Results are sign-extended to 64 bits. See flags.h.
-     */
-    uint64_t flags_result, flags_aux;
-    uint64_t rflags; /* all but the arithmetic flags, which are 0 here */
+    struct soft_flags flags; /* the arithmetic ones, lazily: flags.h */
+    uint64_t rflags;         /* all but the arithmetic flags, which are 0 here */
 
     uint64_t rip; /* of the next block; an operation that branches sets it */
     const struct soft_insn *current;

@@ -98,7 +98,8 @@ static void shape_row(struct shape *s, const struct soft_row *row)
         shape_operand(s, operands[i]);
     if (s->size == '\0' && s->immediate != '\0')
         s->size = 'v';
-    if ((first[0] == 'G' && is_rm_letter(second[0])) || (first[0] == 'a' && second[0] == 'O'))
+    if ((first[0] == 'G' && (is_rm_letter(second[0]) || second[0] == 'M')) ||
+        (first[0] == 'a' && second[0] == 'O'))
         s->form = FORM_GE;
     else if ((is_rm_letter(first[0]) && second[0] == 'G') || first[0] == 'O')
         s->form = FORM_EG;
@@ -529,20 +530,32 @@ enum soft_decoded soft_decode(const struct soft_decoder *d, uint32_t mode, unsig
     return SOFT_DECODED;
 }
 
-static soft_op *form_handler(const struct soft_forms *forms, enum form form, bool flat,
+static enum soft_address_kind address_kind(uint32_t mode, const struct soft_insn *insn)
+{
+    bool code64 = mode & SOFT_MODE_CODE64;
+
+    /* Writing through CS is never allowed outside 64-bit mode: let the check find out. */
+    if (!(mode & SOFT_MODE_FLAT) || insn->segment >= X86_FS || (insn->segment == X86_CS && !code64))
+        return SOFT_ADDRESS_SEGMENT;
+    return code64 && insn->address_size == 8 && insn->index == SOFT_REG_ZERO ? SOFT_ADDRESS_BASE
+                                                                             : SOFT_ADDRESS_FLAT;
+}
+
+static soft_op *form_handler(const struct soft_forms *forms, enum form form, uint32_t mode,
                              const struct soft_insn *insn)
 {
+    enum soft_address_kind kind = address_kind(mode, insn);
     unsigned size = __builtin_ctz(insn->size);
 
     if (!(insn->flags & SOFT_INSN_MEM))
         return form == FORM_EI ? forms->ri[size] : form != FORM_OTHER ? forms->rr[size] : NULL;
     switch (form) {
     case FORM_EG:
-        return forms->mr[flat][size];
+        return forms->mr[kind][size];
     case FORM_GE:
-        return forms->rm[flat][size];
+        return forms->rm[kind][size];
     case FORM_EI:
-        return forms->mi[flat][size];
+        return forms->mi[kind][size];
     case FORM_OTHER:
         break;
     }
@@ -553,15 +566,12 @@ soft_op *soft_decoder_handler(const struct soft_decoder *d, uint32_t mode,
                               const struct soft_insn *insn)
 {
     const struct soft_row *row = soft_decoder_row(d, insn->row);
-    /* Writing through CS is never allowed outside 64-bit mode: let the check find out. */
-    bool flat = mode & SOFT_MODE_FLAT && insn->segment < X86_FS &&
-                (insn->segment != X86_CS || mode & SOFT_MODE_CODE64);
     soft_op *handler = NULL;
 
     if (row == NULL)
         return soft_handler_plain;
     if (row->operation->forms != NULL && !(insn->flags & SOFT_INSN_LOCK))
-        handler = form_handler(row->operation->forms, d->shapes[insn->row].form, flat, insn);
+        handler = form_handler(row->operation->forms, d->shapes[insn->row].form, mode, insn);
     if (handler == NULL)
         handler = row->operation->handler;
     if (handler != NULL)

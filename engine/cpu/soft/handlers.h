@@ -10,12 +10,19 @@
 #include "engine/cpu/soft/access.h"
 #include "engine/cpu/soft/block.h"
 
-/* Handlers by form and log2 of the operand size; memory forms for segments that need checks and a
- * base [0] and for flat ones [1]. In RR, rm is the destination whatever the encoding said. A
- * one-operand instruction has the forms RI and MI. */
+/* How the address of a memory operand is computed. */
+enum soft_address_kind {
+    SOFT_ADDRESS_SEGMENT, /* in a segment that needs checks or has a base */
+    SOFT_ADDRESS_FLAT,    /* as soft_effective() says */
+    SOFT_ADDRESS_BASE,    /* base + disp of 64 bits, and no segment has a say */
+    SOFT_ADDRESS_KINDS
+};
+
+/* Handlers by form, kind of address and log2 of the operand size. In RR, rm is the destination
+ * whatever the encoding said. A one-operand instruction has the forms RI and MI. */
 struct soft_forms {
     soft_op *rr[4], *ri[4];
-    soft_op *rm[2][4], *mr[2][4], *mi[2][4];
+    soft_op *rm[SOFT_ADDRESS_KINDS][4], *mr[SOFT_ADDRESS_KINDS][4], *mi[SOFT_ADDRESS_KINDS][4];
 };
 
 #define SOFT_NEXT return insn[1].handler(cpu, insn + 1)
@@ -77,11 +84,24 @@ static inline void soft_set_reg(struct soft_cpu *cpu, unsigned reg, unsigned siz
         cpu->gpr[reg] = size == 8 ? value : (uint32_t)value;
 }
 
-/* The memory operand's linear address: flat 1 when no segment has a say. */
-static inline uint64_t soft_form_linear(struct soft_cpu *cpu, const struct soft_insn *insn,
-                                        unsigned size, enum soft_access access, int flat)
+/* The memory operand's linear address; SOFT_TLB_NOWHERE if the segment's check would fail. */
+static inline uint64_t soft_form_linear(const struct soft_cpu *cpu, const struct soft_insn *insn,
+                                        unsigned size, enum soft_access access,
+                                        enum soft_address_kind kind)
 {
-    return flat ? soft_effective(cpu, insn) : soft_linear(cpu, insn, size, access);
+    const struct soft_segment *s = &cpu->segment[insn->segment];
+    uint64_t offset;
+
+    if (kind == SOFT_ADDRESS_BASE)
+        return cpu->gpr[insn->base] + insn->disp;
+    offset = soft_effective(cpu, insn);
+    if (kind == SOFT_ADDRESS_FLAT)
+        return offset;
+    if (cpu->mode & SOFT_MODE_CODE64)
+        return insn->segment >= X86_FS ? s->base + offset : offset;
+    if (offset + size > (access == SOFT_WRITE ? s->write_end : s->read_end))
+        return SOFT_TLB_NOWHERE;
+    return (uint32_t)(s->base + offset);
 }
 
 #endif

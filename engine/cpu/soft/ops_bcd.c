@@ -6,8 +6,8 @@
 /* SF, ZF and PF of AL, with CF and AF. */
 static void set_decimal(struct soft_cpu *cpu, uint8_t al, bool cf, bool af)
 {
-    cpu->flags_result = (int64_t)(int8_t)al;
-    cpu->flags_aux = (cf ? SOFT_AUX_CF | SOFT_AUX_OVERFLOW : 0) | (af ? SOFT_AUX_AF : 0);
+    soft_set_flags_aux(cpu, (int8_t)al,
+                       (cf ? SOFT_AUX_CF | SOFT_AUX_OVERFLOW : 0) | (af ? SOFT_AUX_AF : 0));
 }
 
 static void adjust(struct soft_cpu *cpu, int sign)

@@ -7,8 +7,7 @@
 /* BT and its kin change CF alone. */
 static void set_cf(struct soft_cpu *cpu, bool cf)
 {
-    soft_set_arithmetic_flags(cpu,
-                              (soft_arithmetic_flags(cpu) & ~X86_FLAG_CF) | (cf ? X86_FLAG_CF : 0));
+    soft_set_cf_of(cpu, cf, soft_of(cpu));
 }
 
 enum change { TEST, SET, RESET, COMPLEMENT };
@@ -112,8 +111,7 @@ SOFT_OPERATION(bsf)
 
     if (value != 0)
         soft_set_reg(cpu, insn->reg, insn->size, __builtin_ctzll(value));
-    cpu->flags_result = value != 0;
-    cpu->flags_aux = 0;
+    soft_set_flags_aux(cpu, value != 0, 0);
 }
 
 SOFT_OPERATION(bsr)
@@ -122,8 +120,7 @@ SOFT_OPERATION(bsr)
 
     if (value != 0)
         soft_set_reg(cpu, insn->reg, insn->size, 63 - __builtin_clzll(value));
-    cpu->flags_result = value != 0;
-    cpu->flags_aux = 0;
+    soft_set_flags_aux(cpu, value != 0, 0);
 }
 
 SOFT_OPERATION(popcnt)

@@ -5,40 +5,20 @@
 #include "engine/cpu/soft/forms.h"
 #include "engine/cpu/soft/stack.h"
 
-#define MOV_SIZE(BITS)                                                 \
-    FORM_HANDLER(mov_rr_##BITS)                                        \
-    {                                                                  \
-        soft_set##BITS(cpu, insn->rm, soft_get##BITS(cpu, insn->reg)); \
-        SOFT_NEXT;                                                     \
-    }                                                                  \
-    FORM_HANDLER(mov_ri_##BITS)                                        \
-    {                                                                  \
-        soft_set##BITS(cpu, insn->rm, insn->imm);                      \
-        SOFT_NEXT;                                                     \
-    }                                                                  \
-    MOV_MEMORY(BITS, 0)                                                \
-    MOV_MEMORY(BITS, 1)
-
-#define MOV_MEMORY(BITS, FLAT)                                                                     \
-    FORM_HANDLER(mov_rm_##FLAT##_##BITS)                                                           \
-    {                                                                                              \
-        cpu->current = insn;                                                                       \
-        soft_set##BITS(cpu, insn->reg, FORM_LOAD(BITS, FLAT));                                     \
-        SOFT_NEXT;                                                                                 \
-    }                                                                                              \
-    FORM_HANDLER(mov_mr_##FLAT##_##BITS)                                                           \
-    {                                                                                              \
-        cpu->current = insn;                                                                       \
-        soft_store##BITS(cpu, soft_form_linear(cpu, insn, BITS / 8, SOFT_WRITE, FLAT),             \
-                         soft_get##BITS(cpu, insn->reg));                                          \
-        SOFT_NEXT;                                                                                 \
-    }                                                                                              \
-    FORM_HANDLER(mov_mi_##FLAT##_##BITS)                                                           \
-    {                                                                                              \
-        cpu->current = insn;                                                                       \
-        soft_store##BITS(cpu, soft_form_linear(cpu, insn, BITS / 8, SOFT_WRITE, FLAT), insn->imm); \
-        SOFT_NEXT;                                                                                 \
-    }
+#define MOV_SIZE(BITS)                                                     \
+    FORM_HANDLER(mov_rr_##BITS)                                            \
+    {                                                                      \
+        soft_set##BITS(cpu, insn->rm, soft_get##BITS(cpu, insn->reg));     \
+        SOFT_NEXT;                                                         \
+    }                                                                      \
+    FORM_HANDLER(mov_ri_##BITS)                                            \
+    {                                                                      \
+        soft_set##BITS(cpu, insn->rm, insn->imm);                          \
+        SOFT_NEXT;                                                         \
+    }                                                                      \
+    FORM_LOADS(mov_rm, BITS, BITS, soft_set##BITS(cpu, insn->reg, value);) \
+    FORM_STORES(mov_mr, BITS, soft_get##BITS(cpu, insn->reg))              \
+    FORM_STORES(mov_mi, BITS, insn->imm)
 
 MOV_SIZE(8)
 MOV_SIZE(16)
@@ -96,13 +76,26 @@ EXTEND(movsxd, 32, int32_t)
 
 SOFT_CONDITIONS(CONDITIONAL)
 
-static void lea(struct soft_cpu *cpu, const struct soft_insn *insn)
-{
-    soft_set_reg(cpu, insn->reg, insn->size, soft_effective(cpu, insn));
-    SOFT_NEXT;
-}
+#define LEA_SIZE(BITS)                                                     \
+    FORM_HANDLER(lea_rm_1_##BITS)                                          \
+    {                                                                      \
+        soft_set##BITS(cpu, insn->reg, soft_effective(cpu, insn));         \
+        SOFT_NEXT;                                                         \
+    }                                                                      \
+    FORM_HANDLER(lea_rm_2_##BITS)                                          \
+    {                                                                      \
+        soft_set##BITS(cpu, insn->reg, cpu->gpr[insn->base] + insn->disp); \
+        SOFT_NEXT;                                                         \
+    }
 
-const struct soft_operation soft_operation_lea = {.name = "lea", .handler = lea};
+LEA_SIZE(16)
+LEA_SIZE(32)
+LEA_SIZE(64)
+
+static const struct soft_forms lea_forms = {
+    .rm = {FORM_LIST_WIDE(lea_rm_1_), FORM_LIST_WIDE(lea_rm_1_), FORM_LIST_WIDE(lea_rm_2_)},
+};
+FORMS_OPERATION(lea, NULL)
 
 static void nop(struct soft_cpu *cpu, const struct soft_insn *insn)
 {

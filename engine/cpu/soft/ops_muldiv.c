@@ -7,8 +7,7 @@
 /* CF and OF tell whether the upper half counts; the others, undefined, are those of the result. */
 static inline void set_multiplied(struct soft_cpu *cpu, int64_t result, bool overflow)
 {
-    cpu->flags_result = result;
-    cpu->flags_aux = overflow ? SOFT_AUX_CF : 0;
+    soft_set_flags_aux(cpu, result, overflow ? SOFT_AUX_CF : 0);
 }
 
 #define IMUL_SIZE(BITS)                                                                         \

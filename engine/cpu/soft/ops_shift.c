@@ -8,120 +8,112 @@
 /* CF and OF as given, the rest by the result; AF is undefined. */
 static inline void set_shifted(struct soft_cpu *cpu, int64_t result, bool cf, bool of)
 {
-    cpu->flags_result = result;
-    cpu->flags_aux = (cf ? SOFT_AUX_CF : 0) | (cf != of ? SOFT_AUX_OVERFLOW : 0);
-}
-
-/* Rotates leave all but CF and OF alone. */
-static inline void set_rotated(struct soft_cpu *cpu, bool cf, bool of)
-{
-    cpu->flags_aux = (cpu->flags_aux & ~(SOFT_AUX_CF | SOFT_AUX_OVERFLOW)) |
-                     (cf ? SOFT_AUX_CF : 0) | (cf != of ? SOFT_AUX_OVERFLOW : 0);
+    soft_set_flags_aux(cpu, result, (cf ? SOFT_AUX_CF : 0) | (cf != of ? SOFT_AUX_OVERFLOW : 0));
 }
 
 #define SHIFT_COUNT(BITS, COUNT) ((COUNT) & (BITS == 64 ? 63 : 31))
 
-#define DEFINE_SHIFTS(BITS)                                                                \
-    static inline uint##BITS##_t do_shl##BITS(struct soft_cpu *cpu, uint##BITS##_t a,      \
-                                              unsigned count)                              \
-    {                                                                                      \
-        uint##BITS##_t r;                                                                  \
-        bool cf;                                                                           \
-                                                                                           \
-        count = SHIFT_COUNT(BITS, count);                                                  \
-        if (count == 0)                                                                    \
-            return a;                                                                      \
-        cf = count <= BITS && (a >> (BITS - count) & 1);                                   \
-        r = count < BITS ? a << count : 0;                                                 \
-        set_shifted(cpu, (int##BITS##_t)r, cf, cf != (r >> (BITS - 1)));                   \
-        return r;                                                                          \
-    }                                                                                      \
-                                                                                           \
-    static inline uint##BITS##_t do_shr##BITS(struct soft_cpu *cpu, uint##BITS##_t a,      \
-                                              unsigned count)                              \
-    {                                                                                      \
-        uint##BITS##_t r;                                                                  \
-        bool cf;                                                                           \
-                                                                                           \
-        count = SHIFT_COUNT(BITS, count);                                                  \
-        if (count == 0)                                                                    \
-            return a;                                                                      \
-        cf = count <= BITS && (a >> (count - 1) & 1);                                      \
-        r = count < BITS ? a >> count : 0;                                                 \
-        set_shifted(cpu, (int##BITS##_t)r, cf, ((r << 1) ^ r) >> (BITS - 1) & 1);          \
-        return r;                                                                          \
-    }                                                                                      \
-                                                                                           \
-    static inline uint##BITS##_t do_sar##BITS(struct soft_cpu *cpu, uint##BITS##_t a,      \
-                                              unsigned count)                              \
-    {                                                                                      \
-        int64_t wide = (int##BITS##_t)a;                                                   \
-        uint##BITS##_t r;                                                                  \
-                                                                                           \
-        count = SHIFT_COUNT(BITS, count);                                                  \
-        if (count == 0)                                                                    \
-            return a;                                                                      \
-        r = wide >> count;                                                                 \
-        set_shifted(cpu, (int##BITS##_t)r, wide >> (count - 1) & 1, false);                \
-        return r;                                                                          \
-    }                                                                                      \
-                                                                                           \
-    static inline uint##BITS##_t do_rol##BITS(struct soft_cpu *cpu, uint##BITS##_t a,      \
-                                              unsigned count)                              \
-    {                                                                                      \
-        unsigned n = SHIFT_COUNT(BITS, count) % BITS;                                      \
-        uint##BITS##_t r = n != 0 ? (uint##BITS##_t)(a << n | a >> (BITS - n)) : a;        \
-                                                                                           \
-        if (SHIFT_COUNT(BITS, count) != 0)                                                 \
-            set_rotated(cpu, r & 1, (r & 1) != (r >> (BITS - 1)));                         \
-        return r;                                                                          \
-    }                                                                                      \
-                                                                                           \
-    static inline uint##BITS##_t do_ror##BITS(struct soft_cpu *cpu, uint##BITS##_t a,      \
-                                              unsigned count)                              \
-    {                                                                                      \
-        unsigned n = SHIFT_COUNT(BITS, count) % BITS;                                      \
-        uint##BITS##_t r = n != 0 ? (uint##BITS##_t)(a >> n | a << (BITS - n)) : a;        \
-                                                                                           \
-        if (SHIFT_COUNT(BITS, count) != 0)                                                 \
-            set_rotated(cpu, r >> (BITS - 1), (r >> (BITS - 1)) != (r >> (BITS - 2) & 1)); \
-        return r;                                                                          \
-    }                                                                                      \
-                                                                                           \
-    static inline uint##BITS##_t do_rcl##BITS(struct soft_cpu *cpu, uint##BITS##_t a,      \
-                                              unsigned count)                              \
-    {                                                                                      \
-        unsigned n = SHIFT_COUNT(BITS, count) % (BITS + 1);                                \
-        bool cf = soft_cf(cpu);                                                            \
-                                                                                           \
-        if (SHIFT_COUNT(BITS, count) == 0)                                                 \
-            return a;                                                                      \
-        for (; n > 0; n--) {                                                               \
-            bool out = a >> (BITS - 1);                                                    \
-                                                                                           \
-            a = (uint##BITS##_t)(a << 1) | cf;                                             \
-            cf = out;                                                                      \
-        }                                                                                  \
-        set_rotated(cpu, cf, cf != (a >> (BITS - 1)));                                     \
-        return a;                                                                          \
-    }                                                                                      \
-                                                                                           \
-    static inline uint##BITS##_t do_rcr##BITS(struct soft_cpu *cpu, uint##BITS##_t a,      \
-                                              unsigned count)                              \
-    {                                                                                      \
-        unsigned n = SHIFT_COUNT(BITS, count) % (BITS + 1);                                \
-        bool cf = soft_cf(cpu);                                                            \
-                                                                                           \
-        if (SHIFT_COUNT(BITS, count) == 0)                                                 \
-            return a;                                                                      \
-        for (; n > 0; n--) {                                                               \
-            bool out = a & 1;                                                              \
-                                                                                           \
-            a = a >> 1 | (uint##BITS##_t)cf << (BITS - 1);                                 \
-            cf = out;                                                                      \
-        }                                                                                  \
-        set_rotated(cpu, cf, (a >> (BITS - 1)) != (a >> (BITS - 2) & 1));                  \
-        return a;                                                                          \
+#define DEFINE_SHIFTS(BITS)                                                                   \
+    static inline uint##BITS##_t do_shl##BITS(struct soft_cpu *cpu, uint##BITS##_t a,         \
+                                              unsigned count)                                 \
+    {                                                                                         \
+        uint##BITS##_t r;                                                                     \
+        bool cf;                                                                              \
+                                                                                              \
+        count = SHIFT_COUNT(BITS, count);                                                     \
+        if (count == 0)                                                                       \
+            return a;                                                                         \
+        cf = count <= BITS && (a >> (BITS - count) & 1);                                      \
+        r = count < BITS ? a << count : 0;                                                    \
+        set_shifted(cpu, (int##BITS##_t)r, cf, cf != (r >> (BITS - 1)));                      \
+        return r;                                                                             \
+    }                                                                                         \
+                                                                                              \
+    static inline uint##BITS##_t do_shr##BITS(struct soft_cpu *cpu, uint##BITS##_t a,         \
+                                              unsigned count)                                 \
+    {                                                                                         \
+        uint##BITS##_t r;                                                                     \
+        bool cf;                                                                              \
+                                                                                              \
+        count = SHIFT_COUNT(BITS, count);                                                     \
+        if (count == 0)                                                                       \
+            return a;                                                                         \
+        cf = count <= BITS && (a >> (count - 1) & 1);                                         \
+        r = count < BITS ? a >> count : 0;                                                    \
+        set_shifted(cpu, (int##BITS##_t)r, cf, ((r << 1) ^ r) >> (BITS - 1) & 1);             \
+        return r;                                                                             \
+    }                                                                                         \
+                                                                                              \
+    static inline uint##BITS##_t do_sar##BITS(struct soft_cpu *cpu, uint##BITS##_t a,         \
+                                              unsigned count)                                 \
+    {                                                                                         \
+        int64_t wide = (int##BITS##_t)a;                                                      \
+        uint##BITS##_t r;                                                                     \
+                                                                                              \
+        count = SHIFT_COUNT(BITS, count);                                                     \
+        if (count == 0)                                                                       \
+            return a;                                                                         \
+        r = wide >> count;                                                                    \
+        set_shifted(cpu, (int##BITS##_t)r, wide >> (count - 1) & 1, false);                   \
+        return r;                                                                             \
+    }                                                                                         \
+                                                                                              \
+    static inline uint##BITS##_t do_rol##BITS(struct soft_cpu *cpu, uint##BITS##_t a,         \
+                                              unsigned count)                                 \
+    {                                                                                         \
+        unsigned n = SHIFT_COUNT(BITS, count) % BITS;                                         \
+        uint##BITS##_t r = n != 0 ? (uint##BITS##_t)(a << n | a >> (BITS - n)) : a;           \
+                                                                                              \
+        if (SHIFT_COUNT(BITS, count) != 0)                                                    \
+            soft_set_cf_of(cpu, r & 1, (r & 1) != (r >> (BITS - 1)));                         \
+        return r;                                                                             \
+    }                                                                                         \
+                                                                                              \
+    static inline uint##BITS##_t do_ror##BITS(struct soft_cpu *cpu, uint##BITS##_t a,         \
+                                              unsigned count)                                 \
+    {                                                                                         \
+        unsigned n = SHIFT_COUNT(BITS, count) % BITS;                                         \
+        uint##BITS##_t r = n != 0 ? (uint##BITS##_t)(a >> n | a << (BITS - n)) : a;           \
+                                                                                              \
+        if (SHIFT_COUNT(BITS, count) != 0)                                                    \
+            soft_set_cf_of(cpu, r >> (BITS - 1), (r >> (BITS - 1)) != (r >> (BITS - 2) & 1)); \
+        return r;                                                                             \
+    }                                                                                         \
+                                                                                              \
+    static inline uint##BITS##_t do_rcl##BITS(struct soft_cpu *cpu, uint##BITS##_t a,         \
+                                              unsigned count)                                 \
+    {                                                                                         \
+        unsigned n = SHIFT_COUNT(BITS, count) % (BITS + 1);                                   \
+        bool cf = soft_cf(cpu);                                                               \
+                                                                                              \
+        if (SHIFT_COUNT(BITS, count) == 0)                                                    \
+            return a;                                                                         \
+        for (; n > 0; n--) {                                                                  \
+            bool out = a >> (BITS - 1);                                                       \
+                                                                                              \
+            a = (uint##BITS##_t)(a << 1) | cf;                                                \
+            cf = out;                                                                         \
+        }                                                                                     \
+        soft_set_cf_of(cpu, cf, cf != (a >> (BITS - 1)));                                     \
+        return a;                                                                             \
+    }                                                                                         \
+                                                                                              \
+    static inline uint##BITS##_t do_rcr##BITS(struct soft_cpu *cpu, uint##BITS##_t a,         \
+                                              unsigned count)                                 \
+    {                                                                                         \
+        unsigned n = SHIFT_COUNT(BITS, count) % (BITS + 1);                                   \
+        bool cf = soft_cf(cpu);                                                               \
+                                                                                              \
+        if (SHIFT_COUNT(BITS, count) == 0)                                                    \
+            return a;                                                                         \
+        for (; n > 0; n--) {                                                                  \
+            bool out = a & 1;                                                                 \
+                                                                                              \
+            a = a >> 1 | (uint##BITS##_t)cf << (BITS - 1);                                    \
+            cf = out;                                                                         \
+        }                                                                                     \
+        soft_set_cf_of(cpu, cf, (a >> (BITS - 1)) != (a >> (BITS - 2) & 1));                  \
+        return a;                                                                             \
     }
 
 DEFINE_SHIFTS(8)
@@ -135,18 +127,17 @@ DEFINE_SHIFTS(64)
         soft_set##BITS(cpu, insn->rm, COMPUTE##BITS(cpu, soft_get##BITS(cpu, insn->rm), COUNT)); \
         SOFT_NEXT;                                                                               \
     }                                                                                            \
-    FORM_MODIFY_MEMORY(NAME##_mi_0_##BITS, BITS, 0, COMPUTE, COUNT)                              \
-    FORM_MODIFY_MEMORY(NAME##_mi_1_##BITS, BITS, 1, COMPUTE, COUNT)
+    FORM_MODIFIES(NAME##_mi, BITS, COMPUTE, COUNT)
 
-#define SHIFT_FORMS(NAME, COMPUTE, COUNT)                         \
-    SHIFT_FORM_SIZE(NAME, COMPUTE, COUNT, 8)                      \
-    SHIFT_FORM_SIZE(NAME, COMPUTE, COUNT, 16)                     \
-    SHIFT_FORM_SIZE(NAME, COMPUTE, COUNT, 32)                     \
-    SHIFT_FORM_SIZE(NAME, COMPUTE, COUNT, 64)                     \
-    static const struct soft_forms NAME##_forms = {               \
-        .ri = FORM_LIST(NAME##_ri_),                              \
-        .mi = {FORM_LIST(NAME##_mi_0_), FORM_LIST(NAME##_mi_1_)}, \
-    };                                                            \
+#define SHIFT_FORMS(NAME, COMPUTE, COUNT)             \
+    SHIFT_FORM_SIZE(NAME, COMPUTE, COUNT, 8)          \
+    SHIFT_FORM_SIZE(NAME, COMPUTE, COUNT, 16)         \
+    SHIFT_FORM_SIZE(NAME, COMPUTE, COUNT, 32)         \
+    SHIFT_FORM_SIZE(NAME, COMPUTE, COUNT, 64)         \
+    static const struct soft_forms NAME##_forms = {   \
+        .ri = FORM_LIST(NAME##_ri_),                  \
+        .mi = FORM_LIST_KINDS(FORM_LIST, NAME##_mi_), \
+    };                                                \
     FORMS_OPERATION(NAME, NULL)
 
 #define SHIFT(NAME)                                  \

@@ -3,34 +3,45 @@
 #include "engine/cpu/soft/exec.h"
 #include "engine/cpu/soft/stack.h"
 
-/* Registers in 64-bit mode: nearly every push and pop there is. */
 static void push_reg(struct soft_cpu *cpu, const struct soft_insn *insn)
 {
     cpu->current = insn;
-    if (G_LIKELY(cpu->mode & SOFT_MODE_CODE64) && insn->size == 8) {
-        uint64_t sp = cpu->gpr[X86_RSP] - 8;
-
-        soft_store64(cpu, sp, cpu->gpr[insn->rm]);
-        cpu->gpr[X86_RSP] = sp;
-    } else {
-        soft_push(cpu, soft_get_reg(cpu, insn->rm, insn->size), insn->size);
-    }
+    soft_push(cpu, soft_get_reg(cpu, insn->rm, insn->size), insn->size);
     SOFT_NEXT;
 }
 
 static void pop_reg(struct soft_cpu *cpu, const struct soft_insn *insn)
 {
+    uint64_t value;
+
     cpu->current = insn;
-    if (G_LIKELY(cpu->mode & SOFT_MODE_CODE64) && insn->size == 8) {
-        uint64_t value = soft_load64(cpu, cpu->gpr[X86_RSP]);
+    value = soft_pop(cpu, insn->size);
+    soft_set_reg(cpu, insn->rm, insn->size, value);
+    SOFT_NEXT;
+}
 
-        cpu->gpr[X86_RSP] += 8;
-        cpu->gpr[insn->rm] = value;
-    } else {
-        uint64_t value = soft_pop(cpu, insn->size);
+/* Of 8 bytes, so in 64-bit mode: nearly every push and pop there is. */
+static void push_reg_64(struct soft_cpu *cpu, const struct soft_insn *insn)
+{
+    uint64_t sp = cpu->gpr[X86_RSP] - 8;
+    uint8_t *host;
 
-        soft_set_reg(cpu, insn->rm, insn->size, value);
-    }
+    if (!soft_tlb_hit(cpu->tlb_write, sp, 8, &host))
+        return push_reg(cpu, insn);
+    memcpy(host, &cpu->gpr[insn->rm], 8);
+    cpu->gpr[X86_RSP] = sp;
+    SOFT_NEXT;
+}
+
+static void pop_reg_64(struct soft_cpu *cpu, const struct soft_insn *insn)
+{
+    uint64_t sp = cpu->gpr[X86_RSP];
+    uint8_t *host;
+
+    if (!soft_tlb_hit(cpu->tlb_read, sp, 8, &host))
+        return pop_reg(cpu, insn);
+    cpu->gpr[X86_RSP] = sp + 8;
+    memcpy(&cpu->gpr[insn->rm], host, 8);
     SOFT_NEXT;
 }
 
@@ -59,16 +70,25 @@ static void pop_memory(struct soft_cpu *cpu, const struct soft_insn *insn)
     SOFT_NEXT;
 }
 
+/* Memory forms are the same for all kinds of addresses. */
+#define WIDE(HANDLER)                   \
+    {                                   \
+        NULL, HANDLER, HANDLER, HANDLER \
+    }
+#define ALL_KINDS(HANDLER)                          \
+    {                                               \
+        WIDE(HANDLER), WIDE(HANDLER), WIDE(HANDLER) \
+    }
+
 static const struct soft_forms push_forms = {
-    .ri = {NULL, push_reg, push_reg, push_reg},
-    .mi = {{NULL, push_memory, push_memory, push_memory},
-           {NULL, push_memory, push_memory, push_memory}},
+    .ri = {NULL, push_reg, push_reg, push_reg_64},
+    .mi = ALL_KINDS(push_memory),
 };
 const struct soft_operation soft_operation_push = {.name = "push", .forms = &push_forms};
 
 static const struct soft_forms pop_forms = {
-    .ri = {NULL, pop_reg, pop_reg, pop_reg},
-    .mi = {{NULL, pop_memory, pop_memory, pop_memory}, {NULL, pop_memory, pop_memory, pop_memory}},
+    .ri = {NULL, pop_reg, pop_reg, pop_reg_64},
+    .mi = ALL_KINDS(pop_memory),
 };
 const struct soft_operation soft_operation_pop = {.name = "pop", .forms = &pop_forms};
 

@@ -15,7 +15,7 @@ static void empty_entry(struct soft_tlb_entry *table, unsigned index)
 {
     /* No address of this page has the index, and it is not canonical. */
     table[index].page =
-        (UINT64_C(1) << 62) | (uint64_t)((index + 1) % SOFT_TLB_SIZE) * SOFT_PAGE_SIZE;
+        SOFT_TLB_NOWHERE | (uint64_t)((index + 1) % SOFT_TLB_SIZE) * SOFT_PAGE_SIZE;
 }
 
 static bool entry_is_used(const struct soft_cpu *cpu, enum soft_privilege privilege,

@@ -48,13 +48,27 @@ static inline unsigned soft_tlb_index(uint64_t linear)
     return linear / SOFT_PAGE_SIZE % SOFT_TLB_SIZE;
 }
 
-/* Host memory of [linear, linear + size), or NULL: not in one page, or not in the table. */
+/* An address that is never in the table: it is not canonical. */
+#define SOFT_TLB_NOWHERE (UINT64_C(1) << 62)
+
+/* Whether [linear, linear + size) is in one page and that in the table; then, where. */
+static inline bool soft_tlb_hit(const struct soft_tlb_entry *table, uint64_t linear, unsigned size,
+                                uint8_t **ret_host)
+{
+    const struct soft_tlb_entry *e = &table[soft_tlb_index(linear)];
+    uint64_t within = linear - e->page;
+
+    *ret_host = e->host + within;
+    return __builtin_expect(within <= SOFT_PAGE_SIZE - size, 1);
+}
+
+/* The same with NULL for "no". */
 static inline uint8_t *soft_tlb_find(const struct soft_tlb_entry *table, uint64_t linear,
                                      unsigned size)
 {
-    const struct soft_tlb_entry *e = &table[soft_tlb_index(linear)];
+    uint8_t *host;
 
-    return linear - e->page <= SOFT_PAGE_SIZE - size ? e->host + (linear - e->page) : NULL;
+    return soft_tlb_hit(table, linear, size, &host) ? host : NULL;
 }
 
 #endif
