@@ -156,7 +156,7 @@ static enum native_fault run_to_fault(struct soft_runner *r)
         soft_tlb_requests(cpu, requests);
         cpu->current = NULL;
         cpu->single = single;
-        soft_enter(cpu, soft_block_find(cpu, single));
+        soft_enter(cpu, soft_block_find(cpu, single), cpu->rip);
         cpu->single = false;
         why = 0;
     }

@@ -106,6 +106,7 @@ void soft_blocks_drop_page(struct soft_cpu *cpu, const uint8_t *host_page)
             link = &(*link)->next_in_bucket;
         *link = block->next_in_bucket;
         block->host = NULL;
+        block->insns[0].handler = soft_handler_dead;
     }
     page->blocks = NULL;
     cpu->link_from = NULL;

@@ -16,7 +16,7 @@
 #define SOFT_BLOCK_MAX 48 /* instructions */
 
 struct soft_block {
-    const uint8_t *host; /* NULL: dead */
+    const uint8_t *host; /* NULL: dead, or of one instruction alone */
     uint32_t mode;
     uint16_t length; /* bytes */
     uint16_t count;  /* instructions; one more stands behind them and leads on */
@@ -45,50 +45,53 @@ void soft_blocks_drop_all(struct soft_cpu *cpu);
 #define SOFT_CHAINING 0
 #endif
 
-/* Goes on with a block at cpu->rip that is known to be the right one. */
-static inline void soft_enter(struct soft_cpu *cpu, struct soft_block *block)
+/* Nobody asked for attention. */
+static inline bool soft_may_go_on(const struct soft_cpu *cpu)
+{
+    return SOFT_CHAINING && __atomic_load_n(&cpu->requests, __ATOMIC_RELAXED) == 0;
+}
+
+/* Executes a block that is known to be the right one for rip. */
+static inline void soft_enter(struct soft_cpu *cpu, struct soft_block *block, uint64_t rip)
 {
     cpu->block = block;
-    cpu->gpr[SOFT_REG_BLOCK] = cpu->rip;
+    cpu->gpr[SOFT_REG_BLOCK] = rip;
     return block->insns[0].handler(cpu, block->insns);
+}
+
+/* The block at a linear address by the jump cache; NULL: it is not known, or not to be run now. */
+static inline struct soft_block *soft_next_block(struct soft_cpu *cpu, uint64_t linear)
+{
+    const struct soft_jump *jump = soft_jump_slot(&cpu->jumps, cpu->mode & SOFT_MODE_USER, linear);
+    struct soft_block *block = jump->block;
+
+    return jump->linear == linear && block != NULL && block->mode == cpu->mode && !cpu->single &&
+                   soft_may_go_on(cpu)
+               ? block
+               : NULL;
 }
 
 /* The end of a block: on at rip, by the jump cache. */
 static inline void soft_go(struct soft_cpu *cpu, uint64_t rip)
 {
-    cpu->rip = rip;
-    if (SOFT_CHAINING) {
-        uint64_t linear = cpu->segment[X86_CS].base + rip;
-        const struct soft_jump *jump =
-            soft_jump_slot(&cpu->jumps, cpu->mode & SOFT_MODE_USER, linear);
+    struct soft_block *next = soft_next_block(cpu, cpu->segment[X86_CS].base + rip);
 
-        if (jump->linear == linear && jump->block != NULL && jump->block->host != NULL &&
-            jump->block->mode == cpu->mode && !cpu->single &&
-            __atomic_load_n(&cpu->requests, __ATOMIC_RELAXED) == 0)
-            return soft_enter(cpu, jump->block);
-    }
+    if (next != NULL)
+        return soft_enter(cpu, next, rip);
+    cpu->rip = rip;
 }
 
-/* The same to a place that is always the same distance away. */
+/* The same to a place that is always the same distance away. Blocks of one instruction alone have
+ * no links. */
+void soft_go_unlinked(struct soft_cpu *cpu, uint64_t rip, unsigned which);
+
 static inline void soft_go_linked(struct soft_cpu *cpu, uint64_t rip, unsigned which)
 {
-    if (SOFT_CHAINING) {
-        struct soft_block *next = cpu->block->link[which];
+    struct soft_block *next = cpu->block->link[which];
 
-        if (next != NULL && next->host != NULL && !cpu->single &&
-            __atomic_load_n(&cpu->requests, __ATOMIC_RELAXED) == 0) {
-            cpu->rip = rip;
-            return soft_enter(cpu, next);
-        }
-        /* In the same page the dispatch loop makes the link. */
-        if (((rip ^ cpu->gpr[SOFT_REG_BLOCK]) & SOFT_PAGE_MASK) == 0 && cpu->block->host != NULL) {
-            cpu->link_from = cpu->block;
-            cpu->link_which = which;
-            cpu->rip = rip;
-            return;
-        }
-    }
-    return soft_go(cpu, rip);
+    if (next != NULL && soft_may_go_on(cpu))
+        return soft_enter(cpu, next, rip);
+    return soft_go_unlinked(cpu, rip, which);
 }
 
 /* Handlers for operations that have none of their own. _end: for rows with ROW_ENDS; checked: for
@@ -96,5 +99,7 @@ static inline void soft_go_linked(struct soft_cpu *cpu, uint64_t rip, unsigned w
 soft_op soft_handler_plain, soft_handler_end, soft_handler_checked, soft_handler_checked_end;
 /* Stands behind a block's last instruction. */
 soft_op soft_handler_fall_through;
+/* In place of a dead block's first one: links may still lead there. */
+soft_op soft_handler_dead;
 
 #endif

@@ -572,6 +572,8 @@ soft_op *soft_decoder_handler(const struct soft_decoder *d, uint32_t mode,
         return soft_handler_plain;
     if (row->operation->forms != NULL && !(insn->flags & SOFT_INSN_LOCK))
         handler = form_handler(row->operation->forms, d->shapes[insn->row].form, mode, insn);
+    if (handler == NULL && insn->size == 8 && mode & SOFT_MODE_CODE64)
+        handler = row->operation->handler64;
     if (handler == NULL)
         handler = row->operation->handler;
     if (handler != NULL)

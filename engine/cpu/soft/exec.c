@@ -90,6 +90,24 @@ void soft_handler_checked_end(struct soft_cpu *cpu, const struct soft_insn *insn
     return soft_go(cpu, cpu->rip);
 }
 
+void soft_handler_dead(struct soft_cpu *cpu, const struct soft_insn *insn)
+{
+    cpu->rip = cpu->gpr[SOFT_REG_BLOCK];
+}
+
+void soft_go_unlinked(struct soft_cpu *cpu, uint64_t rip, unsigned which)
+{
+    /* In the same page the dispatch loop makes the link. */
+    if (SOFT_CHAINING && ((rip ^ cpu->gpr[SOFT_REG_BLOCK]) & SOFT_PAGE_MASK) == 0 &&
+        cpu->block->host != NULL && cpu->block->link[which] == NULL) {
+        cpu->link_from = cpu->block;
+        cpu->link_which = which;
+        cpu->rip = rip;
+        return;
+    }
+    return soft_go(cpu, rip);
+}
+
 void soft_handler_fall_through(struct soft_cpu *cpu, const struct soft_insn *insn)
 {
     return soft_go_linked(cpu, cut_rip(cpu, cpu->gpr[SOFT_REG_BLOCK] + insn->offset), 1);
@@ -212,7 +230,7 @@ static void run_single(struct soft_cpu *cpu)
         soft_debug_execute(cpu);
     cpu->trap_step = cpu->rflags & X86_FLAG_TF;
     cpu->trap_hits = 0;
-    soft_enter(cpu, soft_block_find(cpu, true));
+    soft_enter(cpu, soft_block_find(cpu, true), cpu->rip);
     cpu->rflags &= ~X86_FLAG_RF | (cpu->keep_rf ? X86_FLAG_RF : 0);
     cpu->keep_rf = false;
     cpu->single = false;
@@ -233,12 +251,12 @@ static void run_block(struct soft_cpu *cpu)
     block = soft_block_find(cpu, false);
     if (block->host == NULL) { /* it goes on in the next page, or is in no memory */
         cpu->link_from = NULL;
-        soft_enter(cpu, block);
+        soft_enter(cpu, block, cpu->rip);
         return;
     }
     make_link(cpu, block);
     soft_jumps_add(cpu, block);
-    soft_enter(cpu, block);
+    soft_enter(cpu, block, cpu->rip);
 }
 
 static bool needs_single(const struct soft_cpu *cpu)

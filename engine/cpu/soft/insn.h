@@ -86,6 +86,7 @@ struct soft_operation {
     const char *name;
     soft_op *run;
     soft_op *handler;               /* threaded; NULL: the dispatcher calls run */
+    soft_op *handler64;             /* for operands of 64 bits, so in 64-bit mode; or NULL */
     const struct soft_forms *forms; /* threaded, for what needs no LOCK; NULL: none */
 };
 
