@@ -9,8 +9,8 @@
 #include "disks/image_format.h"
 #include "disks/io_context.h"
 
-static const struct image_ops *const formats[] = {&image_raw, &image_qcow2, &image_vmdk, &image_vdi,
-                                                  &image_vhd, &image_vhdx};
+static const struct image_ops *const formats[] = {&image_raw, &image_qcow2, &image_vmdk,
+                                                  &image_vdi, &image_vhd,   &image_vhdx};
 
 const struct image_ops *image_find_format(const char *name, const char *path, GError **err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Long work on an open image, on a thread of its own, beside the requests of whoever uses the image:
- * flattening, committing, snapshots.
+ * Long work on an open image, on a thread of its own, beside the requests of whoever uses the
+ * image: flattening, committing, snapshots.
  *
  * Thread: all calls on the owner's thread, the one that runs the context.
  */

@@ -260,6 +260,10 @@ int qcow2_settle(struct qcow2 *q);
 int qcow2_prepare_change(struct qcow2 *q);
 void qcow2_l1_set(struct qcow2 *q, uint64_t index, uint64_t entry);
 void qcow2_reftable_set(struct qcow2 *q, uint64_t index, uint64_t entry);
+/* The header's fixed part changes on the disk, and q->header with it. On failure the old one is put
+ * back; *ret_unknown: that failed too, so that either may be there, and what both lead to must stay
+ * as it is. No request runs, or syncing is set. Without the lock. */
+int qcow2_header_switch(struct qcow2 *q, const struct qcow2_header *header, bool *ret_unknown);
 /* Marks the image as corrupt, on the disk too, and returns -EIO. With the lock held. */
 int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
 /* Waits until no request runs, and keeps new ones waiting. */
@@ -351,8 +355,8 @@ bool qcow2_write_compressed(struct image *image, const void *buffer, uint64_t of
 void qcow2_snapshot_free(void *snapshot);
 bool qcow2_snapshots_read(struct qcow2 *q, GError **err);
 /* Writes the table to a new place and points the header there; the old place is freed.
- * Paused. */
-int qcow2_snapshots_write(struct qcow2 *q);
+ * Paused. unknown: as qcow2_header_switch(). */
+int qcow2_snapshots_write(struct qcow2 *q, bool *ret_unknown);
 /* What the table takes when it is written. */
 uint64_t qcow2_snapshots_size(const GPtrArray *snapshots);
 
@@ -393,7 +397,8 @@ bool qcow2_resize(struct image *image, uint64_t size, unsigned flags,
 uint64_t qcow2_l1_entries(const struct qcow2 *q, uint64_t size);
 /* The L1 table gets a new place, contents and disk size, at once. Takes l1. The old place is freed,
  * but not what the old table led to. Paused and settled, with or without the lock never. */
-int qcow2_switch_l1(struct qcow2 *q, uint64_t *l1, uint32_t entries, uint64_t size);
+int qcow2_switch_l1(struct qcow2 *q, uint64_t *l1, uint32_t entries, uint64_t size,
+                    bool *ret_unknown);
 /* The disk gets a new size, with the L1 table that it needs. */
 int qcow2_set_size(struct qcow2 *q, uint64_t size);
 bool qcow2_preallocate(struct image *image, uint64_t offset, uint64_t length,

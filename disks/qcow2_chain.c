@@ -135,6 +135,7 @@ static int change_backing(struct qcow2 *q, char *name, char *format, struct imag
     } else {
         q->header.backing_name = old_name;
         q->header.backing_format = old_format;
+        qcow2_header_write(q->file, &q->header);
     }
     qcow2_resume(q);
     if (result == 0) {
@@ -273,9 +274,10 @@ static int make_empty(struct qcow2 *q)
     g_autofree uint64_t *old = g_memdup2(q->l1, (gsize)entries * 8);
     uint64_t *l1 = g_try_new0(uint64_t, MAX(entries, 1));
     int result = l1 != NULL ? qcow2_settle(q) : -ENOMEM;
+    bool unknown;
 
     if (result == 0)
-        result = qcow2_switch_l1(q, l1, entries, q->header.size);
+        result = qcow2_switch_l1(q, l1, entries, q->header.size, &unknown);
     if (result < 0) {
         g_free(l1);
         return result;

@@ -171,6 +171,14 @@ int qcow2_refcount_cover(struct qcow2 *q, uint64_t cluster)
     return result;
 }
 
+/* It is nobody's now. */
+static void cluster_is_free(struct qcow2 *q, uint64_t cluster)
+{
+    q->free_hint = MIN(q->free_hint, cluster);
+    if (q->compressed_end >> q->cluster_bits == cluster)
+        q->compressed_end = 0;
+}
+
 int qcow2_refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t refcount)
 {
     struct qcow2_slice *slice;
@@ -190,7 +198,7 @@ int qcow2_refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t refcount)
     qcow2_cache_dirty(q, slice);
     qcow2_cache_put(q, slice);
     if (refcount == 0)
-        q->free_hint = MIN(q->free_hint, cluster);
+        cluster_is_free(q, cluster);
     else
         q->high_water = MAX(q->high_water, cluster + 1);
     return 0;
@@ -221,7 +229,7 @@ static int add_one(struct qcow2 *q, uint64_t cluster, int64_t delta)
         qcow2_refcount_store(q, slice->data, index, refcount + delta);
         qcow2_cache_dirty(q, slice);
         if (refcount + delta == 0)
-            q->free_hint = MIN(q->free_hint, cluster);
+            cluster_is_free(q, cluster);
     }
     qcow2_cache_put(q, slice);
     return result;

@@ -8,13 +8,16 @@
 
 #define STEP_BYTES (64 * 1024 * 1024)
 
-int qcow2_switch_l1(struct qcow2 *q, uint64_t *l1, uint32_t entries, uint64_t size)
+int qcow2_switch_l1(struct qcow2 *q, uint64_t *l1, uint32_t entries, uint64_t size,
+                    bool *ret_unknown)
 {
+    uint64_t old_offset = q->header.l1_offset;
     struct qcow2_header header;
     uint64_t offset = 0, old_clusters = qcow2_clusters(q, (uint64_t)q->header.l1_size * 8);
     uint64_t clusters = qcow2_clusters(q, (uint64_t)entries * 8);
     int result = (uint64_t)entries * 8 <= QCOW2_MAX_L1_BYTES ? 0 : -EFBIG;
 
+    *ret_unknown = false;
     g_mutex_lock(&q->lock);
     if (result == 0 && clusters > 0)
         result = qcow2_alloc_table(q, clusters, &offset);
@@ -29,17 +32,13 @@ int qcow2_switch_l1(struct qcow2 *q, uint64_t *l1, uint32_t entries, uint64_t si
     header.l1_size = entries;
     header.size = size;
     if (result == 0)
-        result = qcow2_header_write_fields(q->file, &header);
-    if (result == 0)
-        result = q->file->ops->flush(q->file);
+        result = qcow2_header_switch(q, &header, ret_unknown);
     g_mutex_lock(&q->lock);
     if (result < 0) {
-        qcow2_unalloc(q, offset, clusters);
+        if (!*ret_unknown)
+            qcow2_unalloc(q, offset, clusters);
     } else {
-        qcow2_free(q, q->header.l1_offset, old_clusters, false);
-        q->header.l1_offset = offset;
-        q->header.l1_size = entries;
-        q->header.size = size;
+        qcow2_free(q, old_offset, old_clusters, false);
         q->image->size = size;
         g_free(q->l1);
         q->l1 = l1;
@@ -53,6 +52,7 @@ static int grow_l1(struct qcow2 *q, uint64_t size)
 {
     uint64_t entries = qcow2_l1_entries(q, size);
     uint64_t *l1;
+    bool unknown;
     int result;
 
     if (entries <= q->header.l1_size)
@@ -64,7 +64,7 @@ static int grow_l1(struct qcow2 *q, uint64_t size)
         return -ENOMEM;
     if (q->header.l1_size > 0)
         memcpy(l1, q->l1, (size_t)q->header.l1_size * 8);
-    result = qcow2_switch_l1(q, l1, entries, q->header.size);
+    result = qcow2_switch_l1(q, l1, entries, q->header.size, &unknown);
     if (result < 0)
         g_free(l1);
     return result;
@@ -74,16 +74,13 @@ static int grow_l1(struct qcow2 *q, uint64_t size)
 static int write_size(struct qcow2 *q, uint64_t size)
 {
     struct qcow2_header header = q->header;
+    bool unknown;
     int result;
 
     header.size = size;
-    result = qcow2_header_write_fields(q->file, &header);
+    result = qcow2_header_switch(q, &header, &unknown);
     if (result == 0)
-        result = q->file->ops->flush(q->file);
-    if (result == 0) {
-        q->header.size = size;
         q->image->size = size;
-    }
     return result;
 }
 

@@ -172,6 +172,7 @@ static void drop_l1(struct qcow2 *q, const struct qcow2_snapshot *snapshot)
 /* The shared clusters are counted before the flags say so, and these before the snapshot is. */
 static int add_snapshot(struct qcow2 *q, struct qcow2_snapshot *snapshot)
 {
+    bool unknown = false;
     int result = copy_l1(q, snapshot);
 
     if (result < 0)
@@ -188,13 +189,15 @@ static int add_snapshot(struct qcow2 *q, struct qcow2_snapshot *snapshot)
         result = qcow2_sync(q, QCOW2_SYNC_REFCOUNTS);
     if (result == 0) {
         g_ptr_array_add(q->snapshots, snapshot);
-        result = qcow2_snapshots_write(q);
+        result = qcow2_snapshots_write(q, &unknown);
     }
     if (result < 0) {
         if (q->snapshots->len > 0 && q->snapshots->pdata[q->snapshots->len - 1] == snapshot)
             g_ptr_array_steal_index(q->snapshots, q->snapshots->len - 1);
-        qcow2_tree_add(q, q->l1, q->header.l1_size, -1);
-        drop_l1(q, snapshot);
+        if (!unknown) {
+            qcow2_tree_add(q, q->l1, q->header.l1_size, -1);
+            drop_l1(q, snapshot);
+        }
     }
     return result;
 }
@@ -258,6 +261,7 @@ static int apply(struct qcow2 *q, const struct qcow2_snapshot *snapshot)
     uint32_t entries = MAX(snapshot->l1_size, qcow2_l1_entries(q, snapshot->disk_size));
     uint32_t old_entries = q->header.l1_size;
     g_autofree uint64_t *old = g_memdup2(q->l1, (gsize)old_entries * 8);
+    bool unknown;
     uint64_t *l1;
     int result = read_l1(q, snapshot, entries, &l1);
 
@@ -268,9 +272,10 @@ static int apply(struct qcow2 *q, const struct qcow2_snapshot *snapshot)
         g_free(l1);
         return result;
     }
-    result = qcow2_switch_l1(q, l1, entries, snapshot->disk_size);
+    result = qcow2_switch_l1(q, l1, entries, snapshot->disk_size, &unknown);
     if (result < 0) {
-        qcow2_tree_add(q, l1, snapshot->l1_size, -1);
+        if (!unknown)
+            qcow2_tree_add(q, l1, snapshot->l1_size, -1);
         g_free(l1);
         return result;
     }
@@ -304,13 +309,14 @@ bool qcow2_snapshot_apply(struct image *image, const char *name, GError **err)
 static int delete_at(struct qcow2 *q, guint index)
 {
     struct qcow2_snapshot *snapshot = q->snapshots->pdata[index];
+    bool unknown;
     uint64_t *l1;
     int result = read_l1(q, snapshot, snapshot->l1_size, &l1);
 
     if (result < 0)
         return result;
     g_ptr_array_steal_index(q->snapshots, index);
-    result = qcow2_snapshots_write(q);
+    result = qcow2_snapshots_write(q, &unknown);
     if (result < 0) {
         g_ptr_array_insert(q->snapshots, index, snapshot);
         g_free(l1);
@@ -350,6 +356,7 @@ bool qcow2_snapshot_rename(struct image *image, const char *name, const char *ne
     struct qcow2 *q = image->state;
     guint index;
     struct qcow2_snapshot *snapshot = find(q, name, &index, err);
+    bool unknown;
     char *old;
     int result;
 
@@ -359,7 +366,7 @@ bool qcow2_snapshot_rename(struct image *image, const char *name, const char *ne
     old = snapshot->name;
     if (result == 0) {
         snapshot->name = g_strdup(new_name);
-        result = qcow2_snapshots_write(q);
+        result = qcow2_snapshots_write(q, &unknown);
         if (result < 0) {
             g_free(snapshot->name);
             snapshot->name = old;

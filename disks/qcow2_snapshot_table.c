@@ -177,12 +177,14 @@ static int write_table(struct qcow2 *q, uint64_t offset, uint64_t size)
     return file_write_buffer(q->file, table, size, offset);
 }
 
-int qcow2_snapshots_write(struct qcow2 *q)
+int qcow2_snapshots_write(struct qcow2 *q, bool *ret_unknown)
 {
     uint64_t size = qcow2_snapshots_size(q->snapshots), offset = 0;
+    uint64_t old_offset = q->header.snapshots_offset;
     struct qcow2_header header;
     int result = size <= QCOW2_MAX_SNAPSHOT_BYTES ? 0 : -EFBIG;
 
+    *ret_unknown = false;
     g_mutex_lock(&q->lock);
     if (result == 0 && size > 0)
         result = qcow2_alloc_table(q, qcow2_clusters(q, size), &offset);
@@ -198,20 +200,15 @@ int qcow2_snapshots_write(struct qcow2 *q)
     header.snapshots_offset = offset;
     header.snapshot_count = q->snapshots->len;
     if (result == 0)
-        result = qcow2_header_write_fields(q->file, &header);
-    if (result == 0)
-        result = q->file->ops->flush(q->file);
+        result = qcow2_header_switch(q, &header, ret_unknown);
     g_mutex_lock(&q->lock);
     if (result < 0) {
-        if (size > 0)
+        if (size > 0 && !*ret_unknown)
             qcow2_unalloc(q, offset, qcow2_clusters(q, size));
     } else {
         if (q->snapshots_stored > 0)
-            qcow2_free(q, q->header.snapshots_offset, qcow2_clusters(q, q->snapshots_stored),
-                       false);
+            qcow2_free(q, old_offset, qcow2_clusters(q, q->snapshots_stored), false);
         q->snapshots_stored = size;
-        q->header.snapshots_offset = offset;
-        q->header.snapshot_count = header.snapshot_count;
     }
     g_mutex_unlock(&q->lock);
     return result;

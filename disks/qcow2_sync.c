@@ -53,13 +53,12 @@ static void take_sectors(GHashTable *dirty, const uint64_t *table, uint64_t entr
     while (g_hash_table_iter_next(&iter, &key, NULL)) {
         uint64_t sector = GPOINTER_TO_SIZE(key), first = sector * SECTOR_ENTRIES;
         uint64_t count = first < entries ? MIN(entries - first, SECTOR_ENTRIES) : 0;
+        /* The whole sector, which a crash leaves either as it was or as it becomes. */
         struct piece piece = {.offset = offset + sector * TABLE_SECTOR,
-                              .size = count * 8,
+                              .data = g_malloc0(TABLE_SECTOR),
+                              .size = TABLE_SECTOR,
                               .sector = sector};
 
-        if (count == 0)
-            continue;
-        piece.data = g_malloc(piece.size);
         for (uint64_t i = 0; i < count; i++)
             put_be64(piece.data + i * 8, table[first + i]);
         g_array_append_val(out, piece);
@@ -150,21 +149,39 @@ static int flush(struct qcow2 *q)
     return result;
 }
 
+int qcow2_header_switch(struct qcow2 *q, const struct qcow2_header *header, bool *ret_unknown)
+{
+    int result = qcow2_header_write_fields(q->file, header);
+
+    *ret_unknown = false;
+    if (result == 0)
+        result = q->file->ops->flush(q->file);
+    if (result < 0)
+        *ret_unknown =
+            qcow2_header_write_fields(q->file, &q->header) < 0 || q->file->ops->flush(q->file) < 0;
+    else
+        q->header = *header;
+    return result;
+}
+
 /* The header names the new place of the refcount table. */
 static int switch_reftable(struct qcow2 *q, struct pieces *pieces)
 {
     struct qcow2_header header;
+    bool unknown;
     int result;
 
     g_mutex_lock(&q->lock);
-    pieces->old_reftable = q->header.reftable_offset;
-    pieces->old_reftable_clusters = q->header.reftable_clusters;
-    q->header.reftable_offset = pieces->reftable_offset;
-    q->header.reftable_clusters = pieces->reftable_clusters;
     header = q->header;
     g_mutex_unlock(&q->lock);
-    result = qcow2_header_write_fields(q->file, &header);
-    return result < 0 ? result : q->file->ops->flush(q->file);
+    header.reftable_offset = pieces->reftable_offset;
+    header.reftable_clusters = pieces->reftable_clusters;
+    pieces->old_reftable = q->header.reftable_offset;
+    pieces->old_reftable_clusters = q->header.reftable_clusters;
+    result = qcow2_header_switch(q, &header, &unknown);
+    if (result < 0)
+        pieces->old_reftable = 0;
+    return result;
 }
 
 static int write_all(struct qcow2 *q, struct pieces *pieces)

@@ -179,6 +179,9 @@ static int set_table(struct qcow2 *q, uint8_t *table, uint64_t offset)
     }
     if (result < 0 || last == 0)
         return result;
+    /* Whole sectors: a crash leaves each as it was, or as it becomes. */
+    first = first / IMAGE_SECTOR_SIZE * IMAGE_SECTOR_SIZE;
+    last = (last + IMAGE_SECTOR_SIZE - 1) / IMAGE_SECTOR_SIZE * IMAGE_SECTOR_SIZE;
     return file_write_buffer(q->file, table + first, last - first, offset + first);
 }
 

@@ -52,3 +52,9 @@ TESTS += tests/disks/test_qcow2_oracle
 tests_disks_test_qcow2_oracle_SOURCES = \
 	tests/disks/oracle.c tests/disks/oracle.h tests/disks/test_qcow2_oracle.c
 tests_disks_test_qcow2_oracle_LDADD = $(qcow2_test_libs)
+check_PROGRAMS += tests/disks/test_qcow2_crash
+TESTS += tests/disks/test_qcow2_crash
+tests_disks_test_qcow2_crash_SOURCES = \
+	tests/disks/oracle.c tests/disks/oracle.h tests/disks/test_qcow2_crash.c \
+	tests/fakes/recording_file.c tests/fakes/recording_file.h
+tests_disks_test_qcow2_crash_LDADD = $(qcow2_test_libs)
