@@ -244,8 +244,8 @@ bool image_create(const char *path, const struct image_create_options *options,
                   const struct image_progress *progress, GError **err);
 
 /* Stores a cluster compressed, if that is shorter: offset a multiple of the cluster size, length
- * one cluster or up to the image's end. For an image that nobody else writes to. VMDESK_ERROR_
- * UNSUPPORTED: the format cannot. */
+ * one cluster or up to the image's end. For an image that nobody else writes to; several threads
+ * may call it at once. VMDESK_ERROR_UNSUPPORTED: the format cannot. */
 bool image_write_compressed(struct image *image, const void *buffer, uint64_t offset,
                             uint64_t length, GError **err);
 

@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "disks/image_format.h"
 
-static bool name_is_free(const char *path, GError **err)
+bool image_name_is_free(const char *path, GError **err)
 {
     struct stat st;
 
@@ -70,7 +70,7 @@ bool image_create(const char *path, const struct image_create_options *options,
     bool done;
     int result;
 
-    if (ops == NULL || !check_size(path, options, err) || !name_is_free(path, err))
+    if (ops == NULL || !check_size(path, options, err) || !image_name_is_free(path, err))
         return false;
     if (ops->create == NULL)
         return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,

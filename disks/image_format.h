@@ -106,6 +106,8 @@ struct image *image_open_backing(struct image *image, const char *name, const ch
 char *image_resolve_name(const char *path, const char *name);
 /* Whether QEMU's programs would take it for a protocol, as in "nbd:host". */
 bool image_name_is_protocol(const char *name);
+/* Whether nothing has the name, so that a new image can get it. */
+bool image_name_is_free(const char *path, GError **err);
 /* Moves a complete file to its name, which must not exist. */
 bool image_give_name(const char *temporary, const char *path, GError **err);
 

@@ -13,17 +13,24 @@ disks_libdisks_a_SOURCES = \
 	disks/image.c \
 	disks/image.h \
 	disks/image_backing.c \
+	disks/image_bench.c \
+	disks/image_bench.h \
+	disks/image_copy.c \
+	disks/image_copy.h \
 	disks/image_create.c \
 	disks/image_format.h \
 	disks/image_job.c \
 	disks/image_job.h \
 	disks/image_manage.c \
+	disks/image_measure.c \
 	disks/image_qcow2.c \
 	disks/image_raw.c \
 	disks/image_vdi.c \
 	disks/image_vhd.c \
 	disks/image_vhdx.c \
 	disks/image_vmdk.c \
+	disks/image_walk.c \
+	disks/image_walk.h \
 	disks/io_context.c \
 	disks/io_context.h \
 	disks/piece.c \

@@ -23,6 +23,7 @@ static void print_keys(void)
     fputs("'\n", stdout);
 }
 
+/* A line each, as a verb may be of several words. */
 static void print_verbs(void)
 {
     size_t count;
@@ -30,7 +31,7 @@ static void print_verbs(void)
 
     fputs("_vmdesk_verbs='", stdout);
     for (size_t i = 0; i < count; i++)
-        printf("%s%s", i > 0 ? " " : "", verbs[i].name);
+        printf("%s%s", i > 0 ? "\n" : "", verbs[i].name);
     fputs("'\n", stdout);
 }
 
@@ -45,11 +46,12 @@ static const char *completer(enum value_kind kind)
     case VALUE_KEY:
         return "compopt -o nospace; COMPREPLY=($(compgen -W \"$_vmdesk_keys\" -- \"$cur\"))";
     case VALUE_VERB:
-        return "COMPREPLY=($(compgen -W \"$_vmdesk_verbs\" -- \"$cur\"))";
+        return "_vmdesk_words ''";
     case VALUE_WORD_LIST:
         return "COMPREPLY=($(compgen -W list -- \"$cur\"))";
     case VALUE_NONE:
     case VALUE_OTHER:
+    case VALUE_SIZE:
         break;
     }
     return ":";
@@ -57,8 +59,7 @@ static const char *completer(enum value_kind kind)
 
 static void print_options(const struct verb *verb)
 {
-    printf("        %s) COMPREPLY=($(compgen -W '--help",
-           verb->name[0] != '\0' ? verb->name : "''");
+    printf("        '%s') COMPREPLY=($(compgen -W '--help", verb->name);
     for (const struct verb_option *o = verb->options; o->name != NULL; o++)
         printf(" --%s", o->name);
     puts("' -- \"$cur\"));;");
@@ -69,19 +70,19 @@ static void print_values(const struct verb *verb)
     for (const struct verb_option *o = verb->options; o->name != NULL; o++) {
         if (o->kind == VALUE_NONE)
             continue;
-        printf("        %s:--%s", verb->name, o->name);
+        printf("        '%s':--%s", verb->name, o->name);
         if (o->letter != '\0')
-            printf("|%s:-%c", verb->name, o->letter);
+            printf("|'%s':-%c", verb->name, o->letter);
         printf(") %s; return;;\n", completer(o->kind));
     }
 }
 
 static void print_arguments(const struct verb *verb)
 {
-    unsigned place = 1;
+    unsigned place = 0;
 
     for (const struct verb_argument *a = verb->arguments; a->placeholder != NULL; a++)
-        printf("        %s:%s) %s;;\n", verb->name,
+        printf("        '%s':%s) %s;;\n", verb->name,
                a->repeated ? "*" : (char[]){'0' + place++, '\0'}, completer(a->kind));
 }
 
@@ -106,17 +107,28 @@ bool verb_completion(const struct verb_call *call, GError **err)
          "    local folder=${XDG_DATA_HOME:-$HOME/.local/share}/vmdesk/machines\n"
          "    COMPREPLY=($(cd \"$folder\" 2>/dev/null && compgen -d -- \"$cur\"))\n"
          "}\n"
+         "# The next words of the verbs that start with these.\n"
+         "_vmdesk_words()\n"
+         "{\n"
+         "    local line words=''\n"
+         "    while read -r line; do\n"
+         "        case $line in\n"
+         "        \"$1\"*) line=${line#\"$1\"}; words=\"$words ${line%% *}\";;\n"
+         "        esac\n"
+         "    done <<<\"$_vmdesk_verbs\"\n"
+         "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\" | sort -u))\n"
+         "}\n"
          "_vmdesk()\n"
          "{\n"
          "    local cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-         "    local verb='' word place=0 i\n"
+         "    local verb='' word place=0 whole=0 i lines=$'\\n'$_vmdesk_verbs$'\\n'\n"
          "    COMPREPLY=()\n"
          "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
          "        word=${COMP_WORDS[i]}\n"
-         "        case $word in\n"
-         "        -*) ;;\n"
-         "        *) if [ -z \"$verb\" ]; then verb=$word; fi; place=$((place + 1));;\n"
-         "        esac\n"
+         "        case $word in -*) continue;; esac\n"
+         "        if [ $whole = 1 ]; then place=$((place + 1)); continue; fi\n"
+         "        verb=\"$verb${verb:+ }$word\"\n"
+         "        case $lines in *$'\\n'\"$verb \"*) ;; *) whole=1;; esac\n"
          "    done\n"
          "    case $verb:$before in");
     each_verb(print_values);
@@ -127,8 +139,8 @@ bool verb_completion(const struct verb_call *call, GError **err)
     puts("        esac\n"
          "        return\n"
          "    fi\n"
-         "    case $verb:$place in\n"
-         "        :0) COMPREPLY=($(compgen -W \"$_vmdesk_verbs\" -- \"$cur\"));;");
+         "    if [ $whole = 0 ]; then _vmdesk_words \"$verb${verb:+ }\"; return; fi\n"
+         "    case $verb:$place in");
     each_verb(print_arguments);
     puts("    esac\n"
          "}\n"

@@ -8,6 +8,9 @@ ui_libui_a_SOURCES = \
 	ui/console_keys.c ui/console_keys.h \
 	ui/console_serial.c \
 	ui/console_text.c \
+	ui/disk_progress.c \
+	ui/disk_snapshots.h \
+	ui/disk_verbs.c ui/disk_verbs.h \
 	ui/key_events.c ui/key_events.h \
 	ui/output.c ui/output.h \
 	ui/raw_terminal.c ui/raw_terminal.h \
@@ -15,6 +18,12 @@ ui_libui_a_SOURCES = \
 	ui/screen_text.c ui/screen_text.h \
 	ui/verb_change.c \
 	ui/verb_create.c \
+	ui/verb_disk_bench.c \
+	ui/verb_disk_change.c \
+	ui/verb_disk_check.c \
+	ui/verb_disk_info.c \
+	ui/verb_disk_make.c \
+	ui/verb_disk_snapshot.c \
 	ui/verb_list.c \
 	ui/verb_log.c \
 	ui/verb_media.c \
@@ -29,8 +38,8 @@ ui_libui_a_SOURCES = \
 
 bin_PROGRAMS += vmdesk
 vmdesk_SOURCES = ui/main.c
-UI_LIBS = ui/libui.a ui/tui/libtui.a usb/libvmusb.a core/libcore.a \
-	$(TUI_LIBS) $(USB_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS) -lm
+UI_LIBS = ui/libui.a ui/tui/libtui.a usb/libvmusb.a disks/libdisks.a core/libcore.a \
+	$(TUI_LIBS) $(DISK_LIBS) $(USB_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS) -lm
 vmdesk_LDADD = $(UI_LIBS)
 
 bashcompletiondir = $(datadir)/bash-completion/completions

@@ -19,6 +19,31 @@
         "json", 'j', VALUE_NONE, NULL, "print JSON" \
     }
 
+/* Contents do not tell a format: a guest can write them. */
+#define FORMAT_RULE                                                                              \
+    "Without --format the format is what the name ends in, as in .qcow2, .vmdk, .vdi, .vhd and " \
+    ".vhdx, else raw; contents are never looked at."
+
+#define IMAGE              \
+    {                      \
+        "FILE", VALUE_FILE \
+    }
+#define FORMAT                                                                 \
+    {                                                                          \
+        "format", 'f', VALUE_OTHER, "FORMAT", "the image's format (see above)" \
+    }
+/* What becomes of a new image. */
+#define NEW_IMAGE                                                                               \
+    {"preallocation", 'p', VALUE_OTHER, "KIND", "off, metadata, falloc or full (default off)"}, \
+        {"cluster-size", 0, VALUE_OTHER, "SIZE", "qcow2: 512 to 2M (default 64K)"},             \
+        {"refcount-bits", 0, VALUE_OTHER, "NUMBER", "qcow2: 1 to 64 (default 16)"},             \
+        {"version", 0, VALUE_OTHER, "NUMBER", "qcow2: 2 or 3 (default 3)"},                     \
+        {"extended-l2", 0, VALUE_NONE, NULL, "qcow2: subclusters"},                             \
+        {"lazy-refcounts", 0, VALUE_NONE, NULL, "qcow2: counted late, checked after a crash"},  \
+    {                                                                                           \
+        "compression", 0, VALUE_OTHER, "KIND", "qcow2: zlib or zstd (default zlib)"             \
+    }
+
 static const struct verb_option no_options[] = {{NULL}};
 
 static const struct verb verbs[] = {
@@ -184,6 +209,190 @@ static const struct verb verbs[] = {
         .run = verb_usb,
     },
     {
+        .name = "disk create",
+        .help = "make a new disk image",
+        .details = "It gets its name when it is complete. " FORMAT_RULE
+                   " With --backing the image holds what differs from another, and SIZE may be "
+                   "left out.",
+        .arguments = {IMAGE, {"SIZE", VALUE_SIZE, .optional = true}},
+        .options =
+            OPTIONS(FORMAT, {"backing", 'b', VALUE_FILE, "FILE", "the image that it lies on"},
+                    {"backing-format", 'F', VALUE_OTHER, "FORMAT", "that image's format"},
+                    NEW_IMAGE,
+                    {"data-file", 0, VALUE_FILE, "FILE",
+                     "qcow2: a new file beside it that holds the data"},
+                    {"data-file-raw", 0, VALUE_NONE, NULL, "and that is a raw image of the disk"}),
+        .run = verb_disk_create,
+    },
+    {
+        .name = "disk info",
+        .help = "show what a disk image is",
+        .details = FORMAT_RULE,
+        .arguments = {IMAGE},
+        .options =
+            OPTIONS(FORMAT, {"chain", 'c', VALUE_NONE, NULL, "and the images it lies on"}, JSON),
+        .run = verb_disk_info,
+    },
+    {
+        .name = "disk map",
+        .help = "show where a disk image has its data",
+        .details = FORMAT_RULE,
+        .arguments = {IMAGE},
+        .options = OPTIONS(FORMAT, JSON),
+        .run = verb_disk_map,
+    },
+    {
+        .name = "disk measure",
+        .help = "tell how much room an image would take",
+        .details = "The image is what FILE would become when it is converted, or a new one of a "
+                   "size. " FORMAT_RULE,
+        .arguments = {{"FILE", VALUE_FILE, .optional = true}},
+        .options = OPTIONS(FORMAT, {"size", 's', VALUE_SIZE, "SIZE", "of a new image"},
+                           {"target-format", 'O', VALUE_OTHER, "FORMAT", "qcow2 or raw"},
+                           {"cluster-size", 0, VALUE_OTHER, "SIZE", "qcow2: 512 to 2M"},
+                           {"refcount-bits", 0, VALUE_OTHER, "NUMBER", "qcow2: 1 to 64"},
+                           {"extended-l2", 0, VALUE_NONE, NULL, "qcow2: subclusters"}, JSON),
+        .run = verb_disk_measure,
+    },
+    {
+        .name = "disk convert",
+        .help = "copy a disk image to a new one of any format",
+        .details = "Holes stay holes. The new image stands alone, and gets its name when it is "
+                   "complete. " FORMAT_RULE,
+        .arguments = {{"SOURCE", VALUE_FILE}, {"TARGET", VALUE_FILE}},
+        .options =
+            OPTIONS(FORMAT,
+                    {"target-format", 'O', VALUE_OTHER, "FORMAT",
+                     "qcow2 or raw; without it the target's name tells"},
+                    {"compress", 'c', VALUE_NONE, NULL, "qcow2: pack its clusters"}, NEW_IMAGE),
+        .run = verb_disk_convert,
+    },
+    {
+        .name = "disk compare",
+        .help = "tell whether two disk images hold the same",
+        .details = "Where one is longer, the rest of it must be zeros. " FORMAT_RULE,
+        .arguments = {{"FILE", VALUE_FILE}, {"OTHER", VALUE_FILE}},
+        .options =
+            OPTIONS(FORMAT, {"other-format", 'F', VALUE_OTHER, "FORMAT", "the other's"}, JSON),
+        .run = verb_disk_compare,
+    },
+    {
+        .name = "disk check",
+        .help = "look for damage in a disk image",
+        .details = FORMAT_RULE,
+        .arguments = {IMAGE},
+        .options =
+            OPTIONS(FORMAT, {"repair", 'r', VALUE_NONE, NULL, "put right what can be"},
+                    {"leaks", 'l', VALUE_NONE, NULL, "only give back clusters that nothing uses"},
+                    JSON),
+        .run = verb_disk_check,
+    },
+    {
+        .name = "disk resize",
+        .help = "give a disk image another size",
+        .details = "A SIZE that starts with + is added. Partitions and file systems inside stay "
+                   "as they are: grow them in the guest, and shrink them there first. " FORMAT_RULE,
+        .arguments = {IMAGE, {"SIZE", VALUE_SIZE}},
+        .options = OPTIONS(FORMAT,
+                           {"shrink", 's', VALUE_NONE, NULL,
+                            "even if there are data past the new size, which are lost"},
+                           {"preallocation", 'p', VALUE_OTHER, "KIND",
+                            "of what is added: off, metadata, falloc or full"}),
+        .run = verb_disk_resize,
+    },
+    {
+        .name = "disk snapshot list",
+        .help = "list the snapshots inside a disk image",
+        .details = FORMAT_RULE,
+        .arguments = {IMAGE},
+        .options = OPTIONS(FORMAT, JSON),
+        .run = verb_disk_snapshot_list,
+    },
+    {
+        .name = "disk snapshot create",
+        .help = "keep what a disk image holds now as a snapshot",
+        .details = FORMAT_RULE,
+        .arguments = {IMAGE, {"SNAPSHOT", VALUE_OTHER}},
+        .options = OPTIONS(FORMAT),
+        .run = verb_disk_snapshot_create,
+    },
+    {
+        .name = "disk snapshot apply",
+        .help = "go back to a snapshot; what the image holds now is lost",
+        .details = "SNAPSHOT is its name or id. " FORMAT_RULE,
+        .arguments = {IMAGE, {"SNAPSHOT", VALUE_OTHER}},
+        .options = OPTIONS(FORMAT),
+        .run = verb_disk_snapshot_apply,
+    },
+    {
+        .name = "disk snapshot delete",
+        .help = "delete a snapshot",
+        .details = "SNAPSHOT is its name or id. " FORMAT_RULE,
+        .arguments = {IMAGE, {"SNAPSHOT", VALUE_OTHER}},
+        .options = OPTIONS(FORMAT),
+        .run = verb_disk_snapshot_delete,
+    },
+    {
+        .name = "disk snapshot rename",
+        .help = "give a snapshot another name",
+        .details = "SNAPSHOT is its name or id. " FORMAT_RULE,
+        .arguments = {IMAGE, {"SNAPSHOT", VALUE_OTHER}, {"NAME", VALUE_OTHER}},
+        .options = OPTIONS(FORMAT),
+        .run = verb_disk_snapshot_rename,
+    },
+    {
+        .name = "disk commit",
+        .help = "bring what an image holds into the image it lies on",
+        .details = FORMAT_RULE,
+        .arguments = {IMAGE},
+        .options = OPTIONS(FORMAT),
+        .run = verb_disk_commit,
+    },
+    {
+        .name = "disk rebase",
+        .help = "lay an image on another one",
+        .details = "What differs between the old and the new one is copied first, so that the "
+                   "image stays as it is; with --unsafe only the name is changed. " FORMAT_RULE,
+        .arguments = {IMAGE, {"BACKING", VALUE_FILE}},
+        .options =
+            OPTIONS(FORMAT, {"backing-format", 'F', VALUE_OTHER, "FORMAT", "that image's format"},
+                    {"unsafe", 'u', VALUE_NONE, NULL,
+                     "copy nothing, as when the image it lies on was moved"}),
+        .run = verb_disk_rebase,
+    },
+    {
+        .name = "disk flatten",
+        .help = "make an image stand alone, with all it takes from others",
+        .details = FORMAT_RULE,
+        .arguments = {IMAGE},
+        .options = OPTIONS(FORMAT),
+        .run = verb_disk_flatten,
+    },
+    {
+        .name = "disk compact",
+        .help = "give room that an image does not use back to this computer",
+        .details = FORMAT_RULE,
+        .arguments = {IMAGE},
+        .options = OPTIONS(FORMAT, JSON),
+        .run = verb_disk_compact,
+    },
+    {
+        .name = "disk bench",
+        .help = "measure how fast an image is read, or written",
+        .details = "With --write the contents are lost. " FORMAT_RULE,
+        .arguments = {IMAGE},
+        .options = OPTIONS(FORMAT, {"write", 'w', VALUE_NONE, NULL, "write, in place of reading"},
+                           {"random", 'R', VALUE_NONE, NULL, "anywhere, in place of in order"},
+                           {"block", 'b', VALUE_SIZE, "SIZE", "of each request (default 4K)"},
+                           {"depth", 'd', VALUE_OTHER, "NUMBER", "requests at once (default 32)"},
+                           {"count", 'n', VALUE_OTHER, "NUMBER", "requests (default 75000)"},
+                           {"flush", 0, VALUE_OTHER, "NUMBER", "flush after so many writes"},
+                           {"cache", 0, VALUE_OTHER, "KIND",
+                            "writeback, writethrough or direct (default writeback)"},
+                           JSON),
+        .run = verb_disk_bench,
+    },
+    {
         .name = "completion",
         .help = "print the completion script for bash",
         .options = no_options,
@@ -192,7 +401,7 @@ static const struct verb verbs[] = {
     {
         .name = "help",
         .help = "explain vmdesk or one of its verbs",
-        .arguments = {{"VERB", VALUE_VERB, .optional = true}},
+        .arguments = {{"VERB", VALUE_VERB, .optional = true, .repeated = true}},
         .options = no_options,
         .run = verb_help,
     },

@@ -7,24 +7,64 @@
 #include "core/error.h"
 #include "core/text.h"
 
-static const struct verb *find_verb(const char *name, GError **err)
+/* Whether the verb's name starts with the first words of the command line. Returns how many words
+ * of the name match, and in *ret_words how many it has. */
+static unsigned match_words(const struct verb *verb, char *const *words, unsigned *ret_words)
+{
+    g_auto(GStrv) names = g_strsplit(verb->name, " ", -1);
+    unsigned matched = 0;
+
+    while (names[matched] != NULL && words[matched] != NULL &&
+           strcmp(names[matched], words[matched]) == 0)
+        matched++;
+    *ret_words = g_strv_length(names);
+    return matched;
+}
+
+static bool fail_unknown(char *const *words, unsigned known, GError **err)
 {
     size_t count;
     const struct verb *verbs = verbs_table(&count);
     g_autofree const char **names = g_new(const char *, count);
-    g_autofree char *shown = text_sanitize(name, -1, false);
+    g_autoptr(GString) typed = g_string_new(words[0]);
+    g_autofree char *shown = NULL, *group = NULL;
     const char *closest;
 
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(verbs[i].name, name) == 0)
-            return &verbs[i];
+    for (unsigned i = 1; i <= known && words[i] != NULL; i++)
+        g_string_append_printf(typed, " %s", words[i]);
+    for (size_t i = 0; i < count; i++)
         names[i] = verbs[i].name;
-    }
-    closest = text_closest(name, names, count);
+    shown = text_sanitize(typed->str, -1, false);
+    closest = text_closest(typed->str, names, count);
+    if (known > 0 && words[known] == NULL)
+        return verb_misused(err, "Something is missing: \"vmdesk help %s\" lists what there is",
+                            shown);
     if (closest != NULL)
-        verb_misused(err, "There is no verb \"%s\": did you mean \"%s\"?", shown, closest);
-    else
-        verb_misused(err, "There is no verb \"%s\": \"vmdesk help\" lists them", shown);
+        return verb_misused(err, "There is no verb \"%s\": did you mean \"%s\"?", shown, closest);
+    g_string_truncate(typed, 0);
+    for (unsigned i = 0; i < known; i++)
+        g_string_append_printf(typed, " %s", words[i]);
+    return verb_misused(err, "There is no verb \"%s\": \"vmdesk help%s\" lists them", shown,
+                        typed->str);
+}
+
+/* The verb that the words start with, and how many of them are its name. */
+static const struct verb *find_verb(char *const *words, unsigned *ret_words, GError **err)
+{
+    size_t count;
+    const struct verb *verbs = verbs_table(&count);
+    unsigned known = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned all, matched = match_words(&verbs[i], words, &all);
+
+        if (matched == all) {
+            *ret_words = all;
+            return &verbs[i];
+        }
+        known = MAX(known, matched);
+    }
+    fail_unknown(words, known, err);
     return NULL;
 }
 
@@ -115,14 +155,31 @@ static gboolean take_option(const char *typed, const char *value, gpointer data,
     return TRUE;
 }
 
-static char *list_verbs(void)
+/* The verbs of a group, or with NULL those without one, and the groups. */
+static char *list_verbs(const char *group)
 {
     size_t count;
     const struct verb *verbs = verbs_table(&count);
     GString *text = g_string_new("Verbs (\"vmdesk help VERB\" explains one):\n");
+    g_autofree char *prefix = group != NULL ? g_strdup_printf("%s ", group) : g_strdup("");
+    g_autofree char *shown = NULL; /* the group that was listed last */
 
-    for (size_t i = 0; i < count; i++)
-        g_string_append_printf(text, "  %-11s %s\n", verbs[i].name, verbs[i].help);
+    for (size_t i = 0; i < count; i++) {
+        const char *space = strchr(verbs[i].name, ' ');
+
+        if (group == NULL && space != NULL) {
+            g_autofree char *first = g_strndup(verbs[i].name, space - verbs[i].name);
+
+            if (g_strcmp0(first, shown) != 0)
+                g_string_append_printf(text, "  %-11s more verbs: \"vmdesk help %s\" lists them\n",
+                                       first, first);
+            g_free(shown);
+            shown = g_steal_pointer(&first);
+        } else if (g_str_has_prefix(verbs[i].name, prefix)) {
+            g_string_append_printf(text, "  %-*s %s\n", group != NULL ? 22 : 11, verbs[i].name,
+                                   verbs[i].help);
+        }
+    }
     return g_string_free(text, FALSE);
 }
 
@@ -142,7 +199,7 @@ static GOptionContext *option_context(const struct verb *verb, struct parsing *p
     GOptionContext *context = g_option_context_new(arguments);
     GOptionGroup *group = g_option_group_new("main", "", "", parsing, NULL);
     g_autoptr(GArray) entries = g_array_new(TRUE, TRUE, sizeof(GOptionEntry));
-    g_autofree char *overview = list_verbs();
+    g_autofree char *overview = list_verbs(NULL);
 
     for (const struct verb_option *o = verb->options; o->name != NULL; o++) {
         GOptionEntry entry = {
@@ -190,6 +247,22 @@ static char *verb_usage(const struct verb *verb)
     return help;
 }
 
+static bool is_negative(const char *word)
+{
+    return word[0] == '-' && g_ascii_isdigit(word[1]) &&
+           word[1 + strspn(word + 1, "0123456789.KMGTPEiBkmgtpe")] == '\0';
+}
+
+/* "-1G" would be taken for options. */
+static bool refuse_negative(const struct verb *verb, int argc, char **argv, GError **err)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (is_negative(argv[i]))
+            return verb_misused(err, "\"%s\" is no option, and no number can be negative here",
+                                argv[i]);
+    return true;
+}
+
 static bool run_verb(const struct verb *verb, int argc, char **argv, GError **err)
 {
     struct parsing parsing = {
@@ -201,7 +274,8 @@ static bool run_verb(const struct verb *verb, int argc, char **argv, GError **er
     bool done = false;
 
     name_program(verb);
-    if (g_option_context_parse(context, &argc, &argv, err)) {
+    if (refuse_negative(verb, argc, argv, err) &&
+        g_option_context_parse(context, &argc, &argv, err)) {
         /* A "--" that ended the options is still there. */
         int first = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1;
 
@@ -235,6 +309,8 @@ static enum exit_status status_of(const GError *error)
         return STATUS_STATE;
     case VMDESK_ERROR_TIMEOUT:
         return STATUS_TIMEOUT;
+    case VMDESK_ERROR_CANCELLED:
+        return STATUS_INTERRUPTED;
     default:
         return STATUS_FAILED;
     }
@@ -252,9 +328,10 @@ int verbs_run(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     bool bare = argc < 2 || argv[1][0] == '-';
-    const struct verb *verb = bare ? verbs_bare() : find_verb(argv[1], &error);
+    unsigned words = 0;
+    const struct verb *verb = bare ? verbs_bare() : find_verb(argv + 1, &words, &error);
 
-    if (verb == NULL || !run_verb(verb, argc - !bare, argv + !bare, &error))
+    if (verb == NULL || !run_verb(verb, argc - (int)words, argv + words, &error))
         return report(error);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         vmdesk_fail(&error, VMDESK_ERROR_IO,
@@ -264,15 +341,34 @@ int verbs_run(int argc, char **argv)
     return STATUS_DONE;
 }
 
+/* Whether the words are a group of verbs. */
+static bool is_group(const char *words)
+{
+    size_t count;
+    const struct verb *verbs = verbs_table(&count);
+    g_autofree char *prefix = g_strdup_printf("%s ", words);
+
+    for (size_t i = 0; i < count; i++)
+        if (g_str_has_prefix(verbs[i].name, prefix))
+            return true;
+    return false;
+}
+
 bool verb_help(const struct verb_call *call, GError **err)
 {
-    const struct verb *verb =
-        call->arguments[0] != NULL ? find_verb(call->arguments[0], err) : verbs_bare();
-    g_autofree char *text = NULL;
+    g_autofree char *words = g_strjoinv(" ", call->arguments), *text = NULL;
+    const struct verb *verb = verbs_bare();
+    unsigned count = 0;
 
-    if (verb == NULL)
-        return false;
-    text = verb_usage(verb);
+    if (is_group(words)) {
+        text = list_verbs(words);
+    } else {
+        if (call->arguments[0] != NULL)
+            verb = find_verb(call->arguments, &count, err);
+        if (verb == NULL)
+            return false;
+        text = verb_usage(verb);
+    }
     fputs(text, stdout);
     return true;
 }

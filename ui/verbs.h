@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The command line: one row of one table for each verb. The table drives parsing, help, shell
- * completion and the test of the manual page.
+ * completion and the test of the manual page. A verb may be of several words, as "disk create": the
+ * words before its last are a group, which is no verb itself.
  */
 #ifndef UI_VERBS_H
 #define UI_VERBS_H
@@ -19,6 +20,7 @@ enum exit_status {
     STATUS_NOT_FOUND = 3, /* no such machine or file */
     STATUS_STATE = 4,     /* the machine runs, or does not, or is being changed */
     STATUS_TIMEOUT = 5,
+    STATUS_INTERRUPTED = 130, /* as shells have it for SIGINT */
 };
 
 /* What an option's or argument's value is, for completion. */
@@ -27,7 +29,8 @@ enum value_kind {
     VALUE_OTHER,
     VALUE_FILE,
     VALUE_MACHINE,
-    VALUE_KEY, /* group.key=value */
+    VALUE_KEY,  /* group.key=value */
+    VALUE_SIZE, /* as 10G */
     VALUE_VERB,
     VALUE_WORD_LIST, /* the placeholder itself, "list" */
 };
@@ -40,7 +43,7 @@ struct verb_option {
     const char *help;
 };
 
-#define VERB_MAX_ARGUMENTS 2
+#define VERB_MAX_ARGUMENTS 3
 
 /* A positional argument. */
 struct verb_argument {
@@ -52,7 +55,7 @@ struct verb_argument {
 struct verb_call;
 
 struct verb {
-    const char *name;
+    const char *name;    /* words with one space between */
     const char *help;    /* one line */
     const char *details; /* NULL or more, for "vmdesk help VERB" */
     struct verb_argument arguments[VERB_MAX_ARGUMENTS + 1];
@@ -113,10 +116,28 @@ bool verb_resume(const struct verb_call *call, GError **err);
 
 bool verb_screenshot(const struct verb_call *call, GError **err); /* verb_screen.c */
 bool verb_screen(const struct verb_call *call, GError **err);
-bool verb_type(const struct verb_call *call, GError **err);       /* verb_type.c */
-bool verb_console(const struct verb_call *call, GError **err);    /* console.c */
-bool verb_cd(const struct verb_call *call, GError **err);         /* verb_media.c */
-bool verb_usb(const struct verb_call *call, GError **err);        /* verb_usb.c */
+bool verb_type(const struct verb_call *call, GError **err);        /* verb_type.c */
+bool verb_console(const struct verb_call *call, GError **err);     /* console.c */
+bool verb_cd(const struct verb_call *call, GError **err);          /* verb_media.c */
+bool verb_usb(const struct verb_call *call, GError **err);         /* verb_usb.c */
+bool verb_disk_create(const struct verb_call *call, GError **err); /* verb_disk_make.c */
+bool verb_disk_convert(const struct verb_call *call, GError **err);
+bool verb_disk_measure(const struct verb_call *call, GError **err);
+bool verb_disk_info(const struct verb_call *call, GError **err); /* verb_disk_info.c */
+bool verb_disk_map(const struct verb_call *call, GError **err);
+bool verb_disk_compare(const struct verb_call *call, GError **err); /* verb_disk_check.c */
+bool verb_disk_check(const struct verb_call *call, GError **err);
+bool verb_disk_resize(const struct verb_call *call, GError **err); /* verb_disk_change.c */
+bool verb_disk_commit(const struct verb_call *call, GError **err);
+bool verb_disk_rebase(const struct verb_call *call, GError **err);
+bool verb_disk_flatten(const struct verb_call *call, GError **err);
+bool verb_disk_compact(const struct verb_call *call, GError **err);
+bool verb_disk_snapshot_list(const struct verb_call *call, GError **err); /* verb_disk_snapshot.c */
+bool verb_disk_snapshot_create(const struct verb_call *call, GError **err);
+bool verb_disk_snapshot_apply(const struct verb_call *call, GError **err);
+bool verb_disk_snapshot_delete(const struct verb_call *call, GError **err);
+bool verb_disk_snapshot_rename(const struct verb_call *call, GError **err);
+bool verb_disk_bench(const struct verb_call *call, GError **err); /* verb_disk_bench.c */
 bool verb_completion(const struct verb_call *call, GError **err); /* completion.c */
 bool verb_help(const struct verb_call *call, GError **err);       /* verbs.c */
 
