@@ -44,6 +44,7 @@ THREAD_TESTS = \
 	tests/unit/test_usb_bot \
 	tests/unit/test_usb_hid \
 	tests/unit/test_usb_hub \
+	tests/unit/test_usb_serial \
 	tests/unit/test_usb_standard \
 	tests/unit/test_usb_uas \
 	tests/unit/test_vga_render \

@@ -17,6 +17,11 @@ TESTS += tests/unit/test_usb_hub
 tests_unit_test_usb_hub_SOURCES = tests/unit/test_usb_hub.c $(usbdev_test_fakes)
 tests_unit_test_usb_hub_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_usb_hub_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_usb_serial
+TESTS += tests/unit/test_usb_serial
+tests_unit_test_usb_serial_SOURCES = tests/unit/test_usb_serial.c $(usbdev_test_fakes)
+tests_unit_test_usb_serial_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_usb_serial_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
 endif
 
 usbdev_disk_fakes = $(usbdev_test_fakes) \

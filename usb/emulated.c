@@ -208,7 +208,6 @@ bool usb_emulated_cancel(struct usb_device *device, struct usb_request *request)
     unqueue(request);
     if (queue != NULL && queue != &usb->finished) {
         request->status = USB_CANCELLED;
-        request->actual = 0;
         if (usb->ops->cancelled != NULL)
             usb->ops->cancelled(usb, request->endpoint);
     }

@@ -20,7 +20,8 @@ struct usb_emulated_ops {
     /* A request that is not a standard one to the device: sets its result, by usb_answer() or
      * usb_stall(), or leaves the stall that is there. May be NULL. */
     void (*control)(struct usb_emulated *usb, struct usb_request *request);
-    /* Requests wait at the endpoint: finish or take what can be. May be NULL: they wait. */
+    /* Requests wait at the endpoint: finish or take what can be. A request that waits on with some
+     * bytes moved has them in its actual. May be NULL: they wait. */
     void (*work)(struct usb_emulated *usb, uint8_t endpoint);
     /* Something of usb->standard has changed, as the host asked: index is an interface's number or
      * an endpoint's address. Also after a reset, as USB_CHANGE_CONFIGURATION. May be NULL. */

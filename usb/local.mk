@@ -17,6 +17,7 @@ usb_libvmusb_a_SOURCES = \
 	usb/scsi_internal.h \
 	usb/scsi_media.c \
 	usb/scsi_mode.c \
+	usb/serial.c usb/serial.h \
 	usb/standard.c usb/standard.h \
 	usb/storage.c usb/storage.h \
 	usb/storage_bot.c \
