@@ -229,17 +229,17 @@ START_TEST(data_in_pieces)
         for (d.parts = 1; d.parts <= 7; d.parts += 2) {
             memset(data, 0xcc, SIZE);
             memset(d.file->data, i, SIZE);
-            ck_assert_int_eq(bot_command(&d, CDB(0x2a, 0, 0, 0, 0, 3, 0, 1, 77), other, 333 * 512,
+            ck_assert_int_eq(bot_command(&d, CDB(0x2a, 0, 0, 0, 0, 3, 0, 1, 77), other, 77 * 512,
                                          OUT),
                              PASSED);
-            ck_assert_mem_eq(d.file->data + 3 * 512, other, 333 * 512);
+            ck_assert_mem_eq(d.file->data + 3 * 512, other, 77 * 512);
             ck_assert_uint_eq(d.file->data[3 * 512 - 1], i);
-            ck_assert_uint_eq(d.file->data[336 * 512], i);
-            ck_assert_int_eq(bot_command(&d, CDB(0x28, 0, 0, 0, 0, 3, 0, 1, 77), data, 333 * 512,
+            ck_assert_uint_eq(d.file->data[80 * 512], i);
+            ck_assert_int_eq(bot_command(&d, CDB(0x28, 0, 0, 0, 0, 3, 0, 1, 77), data, 77 * 512,
                                          IN),
                              PASSED);
-            ck_assert_mem_eq(data, other, 333 * 512);
-            ck_assert_uint_eq(data[333 * 512], 0xcc);
+            ck_assert_mem_eq(data, other, 77 * 512);
+            ck_assert_uint_eq(data[77 * 512], 0xcc);
         }
     }
 }
