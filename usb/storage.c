@@ -9,6 +9,7 @@
 
 #define CLASS_STORAGE 8
 #define SUBCLASS_SCSI 6
+#define SERIAL_DIGITS 12
 #define BURST 15      /* packets after the first */
 #define UAS_STREAMS 5 /* 2 to the power of it */
 #define DT_PIPE_USAGE 0x24
@@ -230,6 +231,15 @@ static void storage_free(struct usb_device *device)
     g_free(storage);
 }
 
+/* The same for the same id, so that the guest knows the disk again. */
+static char *serial_of_id(const char *id)
+{
+    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, id, -1);
+
+    sum[SERIAL_DIGITS] = '\0';
+    return g_ascii_strup(sum, -1);
+}
+
 struct usb_device *usb_storage_new(GMainContext *context, const char *id, struct image *image,
                                    const struct usb_storage_options *options, GError **err)
 {
@@ -243,14 +253,15 @@ struct usb_device *usb_storage_new(GMainContext *context, const char *id, struct
         .set_streams = on_set_streams,
     };
     struct usb_storage *storage = g_new0(struct usb_storage, 1);
+    g_autofree char *serial =
+        options->serial != NULL ? g_strdup(options->serial) : serial_of_id(id);
 
-    if (!scsi_disk_init(&storage->disk, image, options->cd, options->removable, options->serial,
-                        err)) {
+    if (!scsi_disk_init(&storage->disk, image, options->cd, options->removable, serial, err)) {
         g_free(storage);
         return NULL;
     }
     usb_emulated_init(&storage->usb, &device_ops, &ops, &descriptions[options->transports], context,
-                      id, options->serial,
+                      id, serial,
                       USB_SPEED_BIT(USB_SPEED_FULL) | USB_SPEED_BIT(USB_SPEED_HIGH) |
                           USB_SPEED_BIT(USB_SPEED_SUPER));
     storage->transport = find_transport(storage);

@@ -19,9 +19,11 @@ enum usb_storage_transports {
 
 struct usb_storage_options {
     enum usb_storage_transports transports;
-    bool cd;            /* a drive with a disc of 2048-byte blocks */
-    bool removable;     /* a stick: the guest may eject it; otherwise a fixed disk */
-    const char *serial; /* at most 36 characters of it count; bulk-only wants 12 of 0-9 and A-F */
+    bool cd;        /* a drive with a disc of 2048-byte blocks */
+    bool removable; /* a stick: the guest may eject it; otherwise a fixed disk */
+    /* At most 36 characters count; the bulk-only transport wants 12 or more of 0-9 and A-F. NULL:
+     * one made of the device's id. */
+    const char *serial;
 };
 
 /* Takes the image, also on failure. context: the main loop's. The caller has the only reference.

@@ -229,13 +229,13 @@ START_TEST(data_in_pieces)
         for (d.parts = 1; d.parts <= 7; d.parts += 2) {
             memset(data, 0xcc, SIZE);
             memset(d.file->data, i, SIZE);
-            ck_assert_int_eq(bot_command(&d, CDB(0x2a, 0, 0, 0, 0, 3, 0, 1, 77), other, 77 * 512,
+            ck_assert_int_eq(bot_command(&d, CDB(0x2a, 0, 0, 0, 0, 3, 0, 0, 77), other, 77 * 512,
                                          OUT),
                              PASSED);
             ck_assert_mem_eq(d.file->data + 3 * 512, other, 77 * 512);
             ck_assert_uint_eq(d.file->data[3 * 512 - 1], i);
             ck_assert_uint_eq(d.file->data[80 * 512], i);
-            ck_assert_int_eq(bot_command(&d, CDB(0x28, 0, 0, 0, 0, 3, 0, 1, 77), data, 77 * 512,
+            ck_assert_int_eq(bot_command(&d, CDB(0x28, 0, 0, 0, 0, 3, 0, 0, 77), data, 77 * 512,
                                          IN),
                              PASSED);
             ck_assert_mem_eq(data, other, 77 * 512);
@@ -593,6 +593,27 @@ START_TEST(pulled_out_in_a_flush)
     ck_assert_int_eq(bot_wrapper(&d, CDB(0x35), 0, OUT), USB_OK);
     finish();
     set_up();
+}
+END_TEST
+
+/* Without a serial number, the disk has the same one whenever it has the same id. */
+START_TEST(a_serial_number_of_its_own)
+{
+    const struct usb_storage_options options = {.transports = USB_STORAGE_BULK_ONLY};
+    uint8_t first[16];
+
+    for (unsigned i = 0; i < 2; i++) {
+        finish();
+        usb_disk_init(&d, SIZE, HIGH, &options, false);
+        harness_configure(&d.h);
+        ck_assert_int_eq(bot_command(&d, CDB(0x12, 1, 0x80, 0, 255), data, 16, IN), PASSED);
+        ck_assert_uint_eq(data[3], 12);
+        for (unsigned k = 4; k < 16; k++)
+            ck_assert(g_ascii_isxdigit(data[k]) && !g_ascii_islower(data[k]));
+        if (i == 0)
+            memcpy(first, data, 16);
+    }
+    ck_assert_mem_eq(data, first, 16);
 }
 END_TEST
 
