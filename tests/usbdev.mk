@@ -40,16 +40,6 @@ tests_unit_test_usb_uas_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_usb_uas_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
 endif
 
-usbdev_disk_fakes = $(usbdev_test_fakes) \
-	tests/fakes/memory_file.c tests/fakes/memory_file.h \
-	tests/fakes/usb_disk.c tests/fakes/usb_disk.h
-if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_usb_bot
-TESTS += tests/unit/test_usb_bot
-tests_unit_test_usb_bot_SOURCES = tests/unit/test_usb_bot.c $(usbdev_disk_fakes)
-tests_unit_test_usb_bot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_usb_bot_LDADD = $(usbdev_test_libs) $(CHECK_LIBS)
-endif
 usbdev_fuzz_sources = tests/fuzz/driver.c tests/fuzz/usb_input.c tests/fuzz/usb_input.h \
 	$(usbdev_disk_fakes)
 check_PROGRAMS += tests/fuzz/fuzz_usb_requests tests/fuzz/fuzz_usb_storage

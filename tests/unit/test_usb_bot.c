@@ -636,7 +636,7 @@ static Suite *suite(void)
         data_in_pieces,           memory_in_many_parts,  reads_and_writes_of_all_lengths,
         about_the_disk,           refused_commands,      another_unit,
         when_the_image_fails,     unmap_and_write_same,  the_write_cache,
-        cancelling_a_read,        pulled_out_in_a_flush};
+        cancelling_a_read,        pulled_out_in_a_flush, a_serial_number_of_its_own};
     const TTest *stick[] = {a_stick_is_ejected};
     const TTest *read_only[] = {a_disk_that_is_read_only};
     const TTest *cd[] = {a_cd};
