@@ -15,7 +15,6 @@ core_libcore_a_SOURCES = \
 	core/peer.c core/peer.h \
 	core/protocol.c core/protocol.h \
 	core/protocol_schema.c \
-	core/snapshot_tree.c core/snapshot_tree.h \
 	core/store.c core/store.h \
 	core/store_create.c \
 	core/store_internal.h \

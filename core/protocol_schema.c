@@ -162,6 +162,14 @@ static const struct protocol_command commands[] = {
                        "Even when the guest has locked the tray."}),
     },
     {
+        .name = "query-snapshots",
+        .help = "The snapshots inside a disk's image.",
+        .result = "an array of objects: id, name, parent (an id; absent when there is none, or it "
+                  "is not known), date-sec, virtual-size, vm-state-size, current (whether the "
+                  "disk's present state descends from it)",
+        .arguments = ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."}),
+    },
+    {
         .name = "query-block-jobs",
         .help = "The work under way on disks.",
         .result = "an array of objects: type (stream, commit, snapshot-create or snapshot-delete), "

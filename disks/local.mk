@@ -25,6 +25,8 @@ disks_libdisks_a_SOURCES = \
 	disks/image_measure.c \
 	disks/image_qcow2.c \
 	disks/image_raw.c \
+	disks/image_tree.c \
+	disks/image_tree.h \
 	disks/image_vdi.c \
 	disks/image_vhd.c \
 	disks/image_vhdx.c \
@@ -61,6 +63,8 @@ disks_libdisks_a_SOURCES = \
 	disks/qcow2_write.c \
 	disks/qcow2_write.h \
 	disks/qcow2_zero.c \
+	disks/snapshot_tree.c \
+	disks/snapshot_tree.h \
 	disks/table_reader.c \
 	disks/table_reader.h \
 	disks/uring.c \

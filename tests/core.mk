@@ -4,11 +4,6 @@ TESTS += tests/fuzz/fuzz_config
 EXTRA_DIST += tests/fuzz/corpus/config
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/driver.c
 tests_fuzz_fuzz_config_LDADD = core/libcore.a $(GLIB_LIBS)
-check_PROGRAMS += tests/fuzz/fuzz_snapshot_tree
-TESTS += tests/fuzz/fuzz_snapshot_tree
-EXTRA_DIST += tests/fuzz/corpus/snapshot_tree
-tests_fuzz_fuzz_snapshot_tree_SOURCES = tests/fuzz/fuzz_snapshot_tree.c tests/fuzz/driver.c
-tests_fuzz_fuzz_snapshot_tree_LDADD = core/libcore.a $(GLIB_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_discs
 TESTS += tests/fuzz/fuzz_discs
 EXTRA_DIST += tests/fuzz/corpus/discs
@@ -33,12 +28,6 @@ tests_unit_test_store_SOURCES = tests/unit/test_store.c \
 	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
 tests_unit_test_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_store_LDADD = $(core_test_libs)
-check_PROGRAMS += tests/unit/test_snapshot_tree
-TESTS += tests/unit/test_snapshot_tree
-tests_unit_test_snapshot_tree_SOURCES = tests/unit/test_snapshot_tree.c \
-	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
-tests_unit_test_snapshot_tree_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_test_snapshot_tree_LDADD = $(core_test_libs)
 check_PROGRAMS += tests/unit/test_launch
 TESTS += tests/unit/test_launch
 tests_unit_test_launch_SOURCES = tests/unit/test_launch.c \
@@ -57,7 +46,8 @@ endif
 check_PROGRAMS += tests/fakes/fake_engine
 tests_fakes_fake_engine_SOURCES = tests/fakes/fake_engine.c \
 	tests/fakes/fake_machine.c tests/fakes/fake_machine.h
-tests_fakes_fake_engine_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS)
+tests_fakes_fake_engine_LDADD = engine/libengine.a disks/libdisks.a core/libcore.a $(DISK_LIBS) \
+	$(GLIB_LIBS) $(JANSSON_LIBS)
 dist_check_SCRIPTS += tests/cli.sh
 TESTS += tests/cli.sh
 if HAVE_CHECK

@@ -58,3 +58,22 @@ tests_disks_test_qcow2_crash_SOURCES = \
 	tests/disks/oracle.c tests/disks/oracle.h tests/disks/test_qcow2_crash.c \
 	tests/fakes/recording_file.c tests/fakes/recording_file.h
 tests_disks_test_qcow2_crash_LDADD = $(qcow2_test_libs)
+
+# The tree of an image's snapshots.
+check_PROGRAMS += tests/fuzz/fuzz_snapshot_tree
+TESTS += tests/fuzz/fuzz_snapshot_tree
+EXTRA_DIST += tests/fuzz/corpus/snapshot_tree
+tests_fuzz_fuzz_snapshot_tree_SOURCES = tests/fuzz/fuzz_snapshot_tree.c tests/fuzz/driver.c
+tests_fuzz_fuzz_snapshot_tree_LDADD = $(qcow2_test_libs)
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_snapshot_tree tests/unit/test_image_tree
+TESTS += tests/unit/test_snapshot_tree tests/unit/test_image_tree
+tests_unit_test_snapshot_tree_SOURCES = tests/unit/test_snapshot_tree.c \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
+tests_unit_test_snapshot_tree_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_snapshot_tree_LDADD = $(qcow2_test_libs) $(CHECK_LIBS)
+tests_unit_test_image_tree_SOURCES = tests/unit/test_image_tree.c \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
+tests_unit_test_image_tree_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_image_tree_LDADD = $(qcow2_test_libs) $(CHECK_LIBS)
+endif

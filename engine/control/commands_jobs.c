@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "disks/image_tree.h"
 #include "engine/control/control_internal.h"
 #include "engine/machine/machine_jobs.h"
 
@@ -125,6 +126,58 @@ static void snapshot_delete(struct control_request *request, const json_t *argum
     start_and_wait(request, arguments, MACHINE_JOB_SNAPSHOT_DELETE);
 }
 
+static json_t *text(const char *bytes)
+{
+    g_autofree char *valid = g_utf8_make_valid(bytes, -1);
+
+    return json_string(valid);
+}
+
+static json_t *describe_snapshot(const struct image_snapshot *snapshot,
+                                 const struct snapshot_tree *tree)
+{
+    const char *parent = snapshot_tree_parent(tree, snapshot->id);
+
+    return json_pack("{s:o,s:o,s:o*,s:I,s:I,s:I,s:b}", "id", text(snapshot->id), "name",
+                     text(snapshot->name), "parent", parent != NULL ? text(parent) : NULL,
+                     "date-sec", (json_int_t)snapshot->date_sec, "virtual-size",
+                     (json_int_t)snapshot->virtual_size, "vm-state-size",
+                     (json_int_t)snapshot->vm_state_size, "current",
+                     g_strcmp0(snapshot_tree_current(tree), snapshot->id) == 0);
+}
+
+static json_t *list_snapshots(struct image *image, GError **err)
+{
+    g_autoptr(GPtrArray) snapshots = image_snapshots(image, err);
+    struct snapshot_tree *tree = snapshots != NULL ? image_tree_load(image, snapshots, err) : NULL;
+    json_t *list;
+
+    if (tree == NULL)
+        return NULL;
+    list = json_array();
+    for (guint i = 0; i < snapshots->len; i++)
+        json_array_append_new(list, describe_snapshot(snapshots->pdata[i], tree));
+    snapshot_tree_free(tree);
+    return list;
+}
+
+static void query_snapshots(struct control_request *request, const json_t *arguments)
+{
+    struct image *image = NULL;
+    json_t *list = NULL;
+    GError *error = NULL;
+    unsigned disk;
+
+    if (take_disk(arguments, &disk, &error))
+        image = machine_disk(request->server->machine, disk, &error);
+    if (image != NULL)
+        list = list_snapshots(image, &error);
+    if (list != NULL)
+        control_return(request, list);
+    else
+        control_fail(request, error);
+}
+
 static void query_block_jobs(struct control_request *request, const json_t *arguments)
 {
     json_t *list = json_array();
@@ -154,6 +207,7 @@ const struct control_handler control_job_handlers[] = {
     {"block-commit", block_commit},
     {"blockdev-snapshot-internal-sync", snapshot_create},
     {"blockdev-snapshot-delete-internal-sync", snapshot_delete},
+    {"query-snapshots", query_snapshots},
     {"query-block-jobs", query_block_jobs},
     {"block-job-cancel", block_job_cancel},
     {NULL},

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "disks/image_job.h"
+#include "disks/image_tree.h"
 #include "engine/machine/machine_internal.h"
 
 struct running_job {
@@ -33,9 +34,9 @@ static bool work(struct image *image, const struct image_progress *progress, voi
     case MACHINE_JOB_COMMIT:
         return image_commit(image, progress, err);
     case MACHINE_JOB_SNAPSHOT_CREATE:
-        return image_snapshot_create(image, &description, err);
+        return image_tree_create(image, &description, err);
     case MACHINE_JOB_SNAPSHOT_DELETE:
-        return image_snapshot_delete(image, running->snapshot, err);
+        return image_tree_delete(image, running->snapshot, err);
     }
     g_return_val_if_reached(false);
 }
@@ -64,7 +65,7 @@ static void on_done(struct image_job *image_job, const GError *error, void *opaq
     running_job_free(running);
 }
 
-static struct image *find_disk(struct machine *machine, unsigned disk, GError **err)
+struct image *machine_disk(struct machine *machine, unsigned disk, GError **err)
 {
     if (disk < MACHINE_MAX_DISKS && machine->q35.disks[disk] != NULL)
         return machine->q35.disks[disk];
@@ -75,7 +76,7 @@ static struct image *find_disk(struct machine *machine, unsigned disk, GError **
 
 bool machine_job_start(struct machine *machine, const struct machine_job *job, GError **err)
 {
-    struct image *image = find_disk(machine, job->disk, err);
+    struct image *image = machine_disk(machine, job->disk, err);
     struct running_job *running;
 
     if (image == NULL)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Work on a disk while the guest uses it: at most one job a disk.
+ * The disks of a machine while the guest uses them, and work on them: at most one job a disk.
  *
  * Thread: the main loop, on which ended is called too.
  */
@@ -8,6 +8,11 @@
 #define ENGINE_MACHINE_MACHINE_JOBS_H
 
 #include "engine/machine/machine.h"
+
+struct image;
+
+/* The machine's, as long as it exists. NULL: there is no such disk. */
+struct image *machine_disk(struct machine *machine, unsigned disk, GError **err);
 
 enum machine_job_kind {
     MACHINE_JOB_STREAM, /* makes the disk independent of its backing image */

@@ -169,6 +169,15 @@ const char *machine_cd(struct machine *machine, bool *ret_drive, bool *ret_locke
     return machine->cd;
 }
 
+/* The one disk is the test's, opened by it. */
+struct image *machine_disk(struct machine *machine, unsigned disk, GError **err)
+{
+    if (disk == 0 && machine->disk != NULL)
+        return machine->disk;
+    vmdesk_fail(err, VMDESK_ERROR_NOT_FOUND, "The machine has no disk%u.", disk);
+    return NULL;
+}
+
 bool machine_job_start(struct machine *machine, const struct machine_job *job, GError **err)
 {
     g_autofree char *text =

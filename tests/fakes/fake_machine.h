@@ -25,7 +25,8 @@ struct machine {
     GString *log;      /* "reset;key 1e down;..." */
     char *cd;
     bool cd_drive, cd_locked;
-    bool job_on; /* of disk0, the only disk */
+    struct image *disk; /* disk0; NULL: none */
+    bool job_on;        /* of disk0, the only disk */
     struct machine_job job;
     bool vnc_on;
     struct vnc_info vnc;

@@ -3,7 +3,7 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 
-#include "core/snapshot_tree.h"
+#include "disks/snapshot_tree.h"
 #include "tests/fuzz/fuzz.h"
 
 static const struct snapshot_key keys[] = {{"1", 100}, {"2", 200}, {"3", 300}, {"4", 400}};

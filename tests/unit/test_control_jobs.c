@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Work on disks as clients of the control server see it. */
 #include <check.h>
+#include <glib/gstdio.h>
 #include <stdlib.h>
 
 #include "core/error.h"
+#include "disks/image_tree.h"
+#include "disks/io_context.h"
 #include "tests/unit/control_fixture.h"
 
 START_TEST(test_stream_and_commit)
@@ -87,6 +90,38 @@ START_TEST(test_snapshots)
 }
 END_TEST
 
+START_TEST(test_list_of_snapshots)
+{
+    const struct image_create_options create = {.format = "qcow2", .size = 1 << 20};
+    const struct image_options options = {.format = "qcow2"};
+    const char *ask_list = "{\"execute\":\"query-snapshots\",\"arguments\":{\"device\":\"disk0\"}}";
+    struct image_snapshot a = {.name = (char *)"a", .date_sec = 7, .icount = UINT64_MAX};
+    struct image_snapshot b = {.name = (char *)"b", .date_sec = 8, .icount = UINT64_MAX};
+    g_autofree char *disk = g_build_filename(folder, "disk.qcow2", NULL);
+    g_autofree char *tree = g_build_filename(folder, SNAPSHOT_TREE_FILE, NULL);
+    struct io_context *io = io_context_new(1);
+    struct user *user = connect_user();
+
+    assert_error(ask(user, ask_list), "DeviceNotFound", "disk0");
+    ck_assert(image_create(disk, &create, NULL, NULL));
+    machine->disk = image_open(disk, &options, io, NULL);
+    assert_took(ask(user, ask_list), "{\"return\":[]}");
+    ck_assert(image_tree_create(machine->disk, &a, NULL));
+    ck_assert(image_tree_create(machine->disk, &b, NULL));
+    assert_took(ask(user, ask_list),
+                "{\"return\":[{\"current\":false,\"date-sec\":7,\"id\":\"1\",\"name\":\"a\","
+                "\"virtual-size\":1048576,\"vm-state-size\":0},{\"current\":true,\"date-sec\":8,"
+                "\"id\":\"2\",\"name\":\"b\",\"parent\":\"1\",\"virtual-size\":"
+                "1048576,\"vm-state-size\":0}]}");
+    leave(user);
+    image_close(machine->disk);
+    machine->disk = NULL;
+    io_context_free(io);
+    g_unlink(disk);
+    g_unlink(tree);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("control jobs");
@@ -99,6 +134,7 @@ int main(void)
     tcase_add_test(tcase, test_stream_and_commit);
     tcase_add_test(tcase, test_failure_and_cancelling);
     tcase_add_test(tcase, test_snapshots);
+    tcase_add_test(tcase, test_list_of_snapshots);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

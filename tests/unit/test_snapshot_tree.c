@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/snapshot_tree.h"
+#include "disks/snapshot_tree.h"
 #include "tests/fakes/temp_folder.h"
 
 static char *folder;

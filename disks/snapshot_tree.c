@@ -9,7 +9,7 @@
  *
  * Names and ids are escaped as in URIs, since key files allow less than images do.
  */
-#include "core/snapshot_tree.h"
+#include "disks/snapshot_tree.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which snapshot of a disk descends from which, and from which one the disk's present state does.
- * Images store their snapshots as a flat list; this is kept in the machine's folder, in
- * SNAPSHOT_TREE_FILE, a group a disk. A snapshot is known by its id in the image and its date,
- * since other programs may delete one and give its id to the next.
+ * Images store their snapshots as a flat list; this is kept beside them, in SNAPSHOT_TREE_FILE of
+ * their folder (of a machine's own disks the machine's), a group an image. A snapshot is known by
+ * its id in the image and its date, since other programs may delete one and give its id to the
+ * next.
  *
- * A tree is one disk's. No thread of its own; a file is written by whoever holds the image's lock.
+ * A tree is one image's. Any thread, one at a time.
  */
-#ifndef CORE_SNAPSHOT_TREE_H
-#define CORE_SNAPSHOT_TREE_H
+#ifndef DISKS_SNAPSHOT_TREE_H
+#define DISKS_SNAPSHOT_TREE_H
 
 #include <glib.h>
 #include <stdbool.h>
@@ -25,8 +26,8 @@ struct snapshot_key {
     uint64_t date_sec;
 };
 
-/* disk: the image's file as the machine's definition has it. What the file tells of snapshots that
- * are not among those that the image has is forgotten; a missing file is an empty one. */
+/* disk: the image's name in the folder. What the file tells of snapshots that are not among those
+ * that the image has is forgotten; a missing file is an empty one. */
 struct snapshot_tree *snapshot_tree_load(const char *folder, const char *disk,
                                          const struct snapshot_key *present, size_t count,
                                          GError **err);
@@ -41,7 +42,8 @@ void snapshot_tree_applied(struct snapshot_tree *tree, const struct snapshot_key
 /* Its children become its parent's. */
 void snapshot_tree_deleted(struct snapshot_tree *tree, const char *id);
 
-/* Writes the disk's group, atomically; the other groups stay. */
+/* Writes the image's group, atomically; the other groups stay, but for what another image's writer
+ * does in the same moment. */
 bool snapshot_tree_save(const struct snapshot_tree *tree, GError **err);
 
 #endif
