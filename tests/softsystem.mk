@@ -5,3 +5,12 @@ TESTS += tests/fuzz/fuzz_soft
 EXTRA_DIST += tests/fuzz/corpus/soft
 tests_fuzz_fuzz_soft_SOURCES = tests/fuzz/fuzz_soft.c tests/fuzz/driver.c $(softsystem_fakes)
 tests_fuzz_fuzz_soft_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
+
+if HAVE_CHECK
+softsystem_libs = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_soft_system_paging
+TESTS += tests/unit/test_soft_system_paging
+tests_unit_test_soft_system_paging_SOURCES = tests/unit/test_soft_system_paging.c $(softsystem_fakes)
+tests_unit_test_soft_system_paging_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_soft_system_paging_LDADD = $(softsystem_libs)
+endif

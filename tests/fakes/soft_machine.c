@@ -361,3 +361,51 @@ enum vcpu_stop soft_machine_run(struct soft_machine *m, unsigned limit_ms)
     g_free(reason);
     return stop;
 }
+
+uint64_t soft_machine_get(const struct soft_machine *m, uint64_t at, unsigned size)
+{
+    uint64_t value = 0;
+
+    memcpy(&value, m->memory + at, size);
+    return value;
+}
+
+uint64_t soft_machine_top(const struct soft_machine *m, unsigned index, unsigned size)
+{
+    uint64_t sp = m->cpu->gpr[X86_RSP];
+
+    if (m->mode != SOFT_MACHINE_COMPAT32 && m->mode != SOFT_MACHINE_LONG64)
+        sp = m->cpu->segment[X86_SS].attributes & SEG_DB ? (uint32_t)sp : (uint16_t)sp;
+    return soft_machine_get(m, m->cpu->segment[X86_SS].base + sp + index * size, size);
+}
+
+/* The handler that the exit port was written in. */
+static int vector_of(const struct soft_machine *m)
+{
+    uint64_t at = m->cpu->segment[X86_CS].base + m->cpu->rip - SOFT_MACHINE_HANDLERS;
+
+    return at < 256 * 16 ? (int)at / 16 : -1;
+}
+
+int soft_machine_try(struct soft_machine *m, const char *program)
+{
+    static const uint8_t end[] = {0xe6, SOFT_MACHINE_EXIT_PORT};
+    uint64_t at = m->state.segment[X86_CS].base + m->state.rip;
+
+    while (*program != '\0') {
+        uint8_t byte;
+
+        if (*program == ' ') {
+            program++;
+            continue;
+        }
+        byte = g_ascii_xdigit_value(program[0]) << 4 | g_ascii_xdigit_value(program[1]);
+        soft_machine_put(m, at++, &byte, 1);
+        program += 2;
+    }
+    soft_machine_put(m, at, end, sizeof(end));
+    soft_machine_enter(m);
+    if (soft_machine_run(m, 20000) == VCPU_TRIPLE_FAULT)
+        return SOFT_MACHINE_TRIPLE_FAULT;
+    return m->late ? SOFT_MACHINE_LATE : vector_of(m);
+}

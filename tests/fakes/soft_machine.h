@@ -99,6 +99,17 @@ void *soft_machine_pte(struct soft_machine *machine, uint64_t linear);
 void soft_machine_set_descriptor(struct soft_machine *machine, unsigned selector, uint32_t base,
                                  uint32_t limit, uint32_t attributes);
 
+/* Puts a program written in hexadecimal digits ("90 0f0b") at state.rip, and a write to the exit
+ * port behind it; enters and runs it. What the program raised, or -1 when it got to its end. */
+int soft_machine_try(struct soft_machine *machine, const char *program);
+#define SOFT_MACHINE_TRIPLE_FAULT (-2)
+#define SOFT_MACHINE_LATE (-3)
+
+/* Guest memory below 2 MiB. */
+uint64_t soft_machine_get(const struct soft_machine *machine, uint64_t at, unsigned size);
+/* The same on the stack in use, `index` items from its top. */
+uint64_t soft_machine_top(const struct soft_machine *machine, unsigned index, unsigned size);
+
 /* Runs until the exit port, a triple fault, or so many milliseconds are over: machine->late. */
 enum vcpu_stop soft_machine_run(struct soft_machine *machine, unsigned limit_ms);
 
