@@ -187,6 +187,15 @@ static void deliver(struct soft_cpu *cpu, const struct event *e)
         deliver_protected(cpu, e, &g);
 }
 
+/* No block runs, so that a stack in device memory, or where there is translated code, needs no
+ * second try. */
+static void deliver_between(struct soft_cpu *cpu, const struct event *e)
+{
+    cpu->single = true;
+    deliver(cpu, e);
+    cpu->single = false;
+}
+
 static bool has_error_code(unsigned vector)
 {
     return vector == X86_DF || (vector >= X86_TS && vector <= X86_PF) || vector == X86_AC;
@@ -226,7 +235,7 @@ void soft_interrupt_exception(struct soft_cpu *cpu)
               (e.vector != X86_DB && e.vector != X86_BP && e.vector != X86_OF ? X86_FLAG_RF : 0);
     if (e.vector == X86_DB)
         cpu->dr[7] &= ~DR7_GD;
-    deliver(cpu, &e);
+    deliver_between(cpu, &e);
     cpu->delivery.active = cpu->delivery.external = false;
 }
 
@@ -236,7 +245,7 @@ void soft_interrupt_external(struct soft_cpu *cpu, unsigned vector)
 
     cpu->current = NULL;
     cpu->delivery.external = true;
-    deliver(cpu, &e);
+    deliver_between(cpu, &e);
     cpu->delivery.external = false;
 }
 

@@ -26,13 +26,25 @@ static bool is_canonical(uint64_t linear)
     return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
 }
 
-static void check_canonical(struct soft_cpu *cpu, uint64_t linear)
+/* Whether the running instruction reaches this address through SS: by its memory operand, or
+ * because it pushes or pops. */
+static bool is_stack_access(const struct soft_cpu *cpu, uint64_t linear)
 {
     const struct soft_insn *insn = cpu->current;
 
+    if (insn == NULL)
+        return false;
+    if (insn->flags & SOFT_INSN_MEM && linear - soft_effective(cpu, insn) < SOFT_PAGE_SIZE)
+        return insn->segment == X86_SS;
+    return linear - cpu->gpr[X86_RSP] + SOFT_PAGE_SIZE < 2 * SOFT_PAGE_SIZE ||
+           linear == cpu->gpr[X86_RBP];
+}
+
+static void check_canonical(struct soft_cpu *cpu, uint64_t linear)
+{
     if (is_canonical(linear) || !(cpu->efer & EFER_LMA))
         return;
-    if (insn != NULL && insn->flags & SOFT_INSN_MEM && insn->segment == X86_SS)
+    if (is_stack_access(cpu, linear))
         soft_raise(cpu, X86_SS_FAULT, 0);
     soft_raise_gp0(cpu);
 }

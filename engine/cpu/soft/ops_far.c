@@ -3,11 +3,16 @@
 #include "engine/cpu/soft/interrupt.h"
 #include "engine/cpu/soft/task.h"
 
+static bool is_canonical(uint64_t linear)
+{
+    return (uint64_t)((int64_t)(linear << 16) >> 16) == linear;
+}
+
 static void check_target(struct soft_cpu *cpu, const struct soft_descriptor *cs, uint64_t rip)
 {
     bool code64 = soft_is_long(cpu) && cs->attributes & SEG_L;
 
-    if (code64 ? (uint64_t)((int64_t)(rip << 16) >> 16) != rip : rip > cs->limit)
+    if (code64 ? !is_canonical(rip) : rip > cs->limit)
         soft_raise_gp0(cpu);
 }
 
@@ -462,7 +467,7 @@ SOFT_OPERATION(sysret)
 
     if (!(cpu->efer & EFER_SCE) || !soft_is_long(cpu))
         soft_raise_ud(cpu);
-    if (cpu->cpl != 0 || (wide && (uint64_t)((int64_t)(rip << 16) >> 16) != rip))
+    if (cpu->cpl != 0 || (wide && !is_canonical(rip)))
         soft_raise_gp0(cpu);
     soft_set_rflags(cpu, cpu->gpr[X86_R8 + 3] & 0x3c7fd7, ~X86_FLAG_VM);
     load_flat(cpu, wide ? (selector + 16) | 3 : selector, (selector + 8) | 3, wide);
@@ -486,7 +491,8 @@ SOFT_OPERATION(sysexit)
     bool wide = insn->flags & SOFT_INSN_REX_W;
     unsigned selector = cpu->sysenter_cs & 0xfffc;
 
-    if (selector == 0 || cpu->cpl != 0)
+    if (selector == 0 || cpu->cpl != 0 ||
+        (wide && !(is_canonical(cpu->gpr[X86_RDX]) && is_canonical(cpu->gpr[X86_RCX]))))
         soft_raise_gp0(cpu);
     load_flat(cpu, (selector + (wide ? 32 : 16)) | 3, (selector + (wide ? 40 : 24)) | 3, wide);
     cpu->rip = wide ? cpu->gpr[X86_RDX] : (uint32_t)cpu->gpr[X86_RDX];

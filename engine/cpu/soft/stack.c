@@ -60,6 +60,8 @@ void soft_frame_push(struct soft_cpu *cpu, struct soft_frame *f, uint64_t value,
     uint64_t offset = (f->sp - size) & f->mask, linear;
 
     if (f->mask == UINT64_MAX) {
+        if ((uint64_t)((int64_t)(offset << 16) >> 16) != offset)
+            soft_raise(cpu, X86_SS_FAULT, cpu->delivery.external ? 1 : 0);
         linear = offset;
     } else if (!f->change) {
         linear = soft_linear_at(cpu, X86_SS, offset, size, SOFT_WRITE);
