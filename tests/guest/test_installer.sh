@@ -24,7 +24,7 @@ region() {
 
 # The banner is a picture; below it stands a title and a white list with a row that is selected.
 banner() { region 0 0 1024 70 && [ "$colours" -gt 200 ]; }
-list() { region 22 180 960 520 && [ "$colour" = ffffff ] && [ "$percent" -ge 60 ] && [ "$percent" -le 95 ]; }
+list() { region 22 180 960 520 && [ "$colour" = ffffff ] && [ "$percent" -ge 60 ] && [ "$colours" -gt 20 ]; }
 at_a_list() {
     banner && list && region 18 86 400 18 && [ "$colours" -gt 2 ] && [ "$sum" != "$before" ]
 }

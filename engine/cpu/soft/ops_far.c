@@ -450,11 +450,11 @@ SOFT_OPERATION(syscall)
 {
     unsigned selector = cpu->star >> 32 & 0xfffc;
 
-    if (!(cpu->efer & EFER_SCE) || !soft_is_long(cpu))
+    if (!(cpu->efer & EFER_SCE) || !(cpu->mode & SOFT_MODE_CODE64))
         soft_raise_ud(cpu);
     cpu->gpr[X86_RCX] = cpu->rip;
     cpu->gpr[X86_R8 + 3] = soft_rflags(cpu) & ~X86_FLAG_RF;
-    cpu->rip = cpu->mode & SOFT_MODE_CODE64 ? cpu->lstar : cpu->cstar;
+    cpu->rip = cpu->lstar;
     load_flat(cpu, selector, selector + 8, true);
     soft_set_rflags(cpu, 0, (cpu->sfmask & UINT32_MAX) | X86_FLAG_RF);
 }
@@ -465,7 +465,7 @@ SOFT_OPERATION(sysret)
     unsigned selector = (cpu->star >> 48 & 0xffff) | 3;
     uint64_t rip = cpu->gpr[X86_RCX];
 
-    if (!(cpu->efer & EFER_SCE) || !soft_is_long(cpu))
+    if (!(cpu->efer & EFER_SCE) || !(cpu->mode & SOFT_MODE_CODE64))
         soft_raise_ud(cpu);
     if (cpu->cpl != 0 || (wide && !is_canonical(rip)))
         soft_raise_gp0(cpu);
