@@ -212,7 +212,7 @@ static bool is_repeated(const struct soft_insn *insn)
 
 static bool should_look(const struct soft_cpu *cpu, unsigned items)
 {
-    return cpu->trap_step || items == ITEMS_PER_LOOK ||
+    return cpu->trap_step || cpu->trap_hits != 0 || items == ITEMS_PER_LOOK ||
            __atomic_load_n(&cpu->requests, __ATOMIC_RELAXED) != 0;
 }
 
@@ -229,7 +229,7 @@ static void repeat(struct soft_cpu *cpu, const struct soft_insn *insn, item_fn *
 
         if (count == 0)
             return;
-        count -= item(cpu, insn, count);
+        count -= item(cpu, insn, cpu->trap_step ? 1 : count);
         soft_set_reg(cpu, X86_RCX, insn->address_size, count);
         if (count == 0)
             return;
