@@ -107,19 +107,36 @@ get_package() {
     mv -T "$fresh" "$package" 2>/dev/null || rm -rf "$fresh"
 }
 
-# The packages that a meta package depends on
-dependencies() { apt-cache ${apt_options+"${apt_options[@]}"} depends "$1" 2>/dev/null | sed -n 's/.*Depends: //p'; }
-
-# get_cloud_kernel: Debian's kernel for virtual machines, in $kernel
-get_cloud_kernel() {
-    local name
-    kernel=$(find "$cache" -name 'vmlinuz-*-cloud-amd64' 2>/dev/null | sort -V | tail -n 1)
-    [ -z "$kernel" ] || return 0
-    name=$(dependencies linux-image-cloud-amd64 | grep '^linux-image')
-    [ -n "$name" ] || skip "the package linux-image-cloud-amd64 is not available"
-    get_package "$name"
-    kernel=$(find "$package" -name 'vmlinuz-*-cloud-amd64')
+# From here on, packages are those for 32-bit PCs, from lists of our own that the host's apt-get does
+# not see.
+use_i386() {
+    local apt=$cache/i386/apt
+    cache=$cache/i386
+    command -v apt-get >/dev/null || skip "no apt-get to get packages for i386"
+    mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" || fail "no folder $apt"
+    : >>"$apt/status"
+    apt_options=(-o APT::Architecture=i386 -o APT::Architectures=i386 -o "Dir::State=$apt/state"
+        -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache")
+    # A mirror that is being updated may give a part of its lists.
+    [ -n "$(apt_cache pkgnames linux-image-686)" ] ||
+        apt-get "${apt_options[@]}" update >"$work/update.log" 2>&1
 }
+
+apt_cache() { apt-cache ${apt_options+"${apt_options[@]}"} "$@" 2>/dev/null; }
+
+# get_kernel META-PACKAGE FILE: the kernel that it depends on, whose name fits this pattern, in $kernel
+get_kernel() {
+    local name
+    kernel=$(find "$cache" -name "$2" 2>/dev/null | sort -V | tail -n 1)
+    [ -z "$kernel" ] || return 0
+    name=$(apt_cache depends "$1" | sed -n 's/.*Depends: \(linux-image.*\)/\1/p')
+    [ -n "$name" ] || skip "the package $1 is not available"
+    get_package "$name"
+    kernel=$(find "$package" -name "$2")
+}
+
+# Debian's kernel for virtual machines
+get_cloud_kernel() { get_kernel linux-image-cloud-amd64 'vmlinuz-*-cloud-amd64'; }
 
 seconds() { echo $(($1 * ${GUEST_TIME_SCALE:-1})); }
 

@@ -4,7 +4,7 @@
 # results are the host's. A test sources it after lib.sh.
 guest_tests=$(dirname "$0")
 
-# get_busybox: a static one, for this computer's processor, in $busybox
+# get_busybox: a static one that runs here too, in $busybox
 get_busybox() {
     get_package busybox-static
     busybox=$package/bin/busybox
@@ -12,12 +12,12 @@ get_busybox() {
     "$busybox" true || skip "$busybox does not run here"
 }
 
-# make_initramfs FILE [BUSYBOX]: the tests' init and work, with a busybox unless one is there
+# make_initramfs FILE BUSYBOX: the tests' init and work
 make_initramfs() {
     local root=$work/initramfs
     rm -rf "$root"
     mkdir -p "$root/bin"
-    [ -z "${2:-}" ] || cp "$2" "$root/bin/busybox"
+    cp "$2" "$root/bin/busybox"
     install -m 755 "$guest_tests/stress_init.sh" "$root/init"
     install -m 755 "$guest_tests/stress.sh" "$root/stress.sh"
     (cd "$root" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) >"$1" || fail "no initramfs"

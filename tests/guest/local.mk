@@ -8,6 +8,7 @@ GUEST_TESTS = \
 	tests/guest/test_installer.sh \
 	tests/guest/test_keys.sh \
 	tests/guest/test_linux.sh \
+	tests/guest/test_linux32.sh \
 	tests/guest/test_linux_stress.sh \
 	tests/guest/test_memtest.sh \
 	tests/guest/test_ovmf.sh \

@@ -33,7 +33,7 @@ pipes() {
 }
 
 md5() {
-    echo "md5 $(yes "the quick brown fox" | head -c 16777216 | md5sum)"
+    echo "md5 $(tr '\0' x </dev/zero | head -c 16777216 | md5sum)"
 }
 
 # A child that asks for signals, and one that is killed.

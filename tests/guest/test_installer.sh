@@ -18,7 +18,7 @@ start_machine desktop
 # and $sum; false when the screen is too small for it
 region() {
     local line
-    line=$("$vnc_tool" "$vnc" run 0.5 region "$@" 2>/dev/null | grep '^region') || return
+    line=$("$vnc_tool" "$vnc" run 2 region "$@" 2>/dev/null | grep '^region') || return
     read -r _ colour percent colours sum <<<"$line"
 }
 
