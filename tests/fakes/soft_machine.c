@@ -299,6 +299,7 @@ void soft_machine_set_mode(struct soft_machine *m, enum soft_machine_mode mode,
     struct x86_state *s = &m->state;
     uint8_t *zero = g_malloc0(SOFT_MACHINE_RAM);
 
+    m->accel->ops->reset(m->accel);
     m->vcpu->ops->reset(m->vcpu);
     soft_machine_put(m, 0, zero, SOFT_MACHINE_RAM);
     g_free(zero);
@@ -334,7 +335,8 @@ void soft_machine_set_mode(struct soft_machine *m, enum soft_machine_mode mode,
     s->tr = (struct x86_segment){SOFT_MACHINE_TSS, 0xfff, TSS32_BUSY, SOFT_MACHINE_TR};
     s->rip = SOFT_MACHINE_CODE - s->segment[X86_CS].base;
     s->gpr[X86_RSP] =
-        (cpl == 3 ? SOFT_MACHINE_STACK3 : SOFT_MACHINE_STACK0) - s->segment[X86_SS].base;
+        (cpl == 3 || mode == SOFT_MACHINE_REAL ? SOFT_MACHINE_STACK3 : SOFT_MACHINE_STACK0) -
+        s->segment[X86_SS].base;
 }
 
 void soft_machine_enter(struct soft_machine *m)

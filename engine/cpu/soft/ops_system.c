@@ -183,6 +183,11 @@ SOFT_OPERATION(stac)
     soft_set_rflags(cpu, X86_FLAG_AC, X86_FLAG_AC);
 }
 
+/* INVD too: there are no caches. */
+SOFT_OPERATION(wbinvd)
+{
+}
+
 SOFT_OPERATION(sldt)
 {
     check_umip(cpu);
