@@ -11,6 +11,18 @@ update-protocol: doc/protocol_reference
 	$(AM_V_GEN)sed -i '/^## Commands$$/,$$d' $(srcdir)/doc/protocol.md && \
 		doc/protocol_reference >>$(srcdir)/doc/protocol.md
 
+# The software CPU's instructions, from the decoder's table
+EXTRA_DIST += doc/instructions.md
+check_PROGRAMS += doc/instruction_reference
+doc_instruction_reference_SOURCES = doc/instruction_reference.c
+doc_instruction_reference_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
+dist_check_SCRIPTS += tests/test_instructions_doc.sh
+TESTS += tests/test_instructions_doc.sh
+
+.PHONY: update-instructions
+update-instructions: doc/instruction_reference
+	$(AM_V_GEN)doc/instruction_reference >$(srcdir)/doc/instructions.md
+
 # The manual pages. A release holds them built, so that building it takes no scdoc.
 manual = doc/vmdesk.1 doc/vmdesk-engine.1 doc/machine.conf.5
 EXTRA_DIST += doc/vmdesk.1.scd doc/vmdesk-engine.1.scd doc/machine.conf.5.scd doc/update_manual.sh

@@ -6,6 +6,14 @@ EXTRA_DIST += tests/fuzz/corpus/soft
 tests_fuzz_fuzz_soft_SOURCES = tests/fuzz/fuzz_soft.c tests/fuzz/driver.c $(softsystem_fakes)
 tests_fuzz_fuzz_soft_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
 
+EXTRA_DIST += tests/fuzz/corpus/soft_decode
+if HAVE_ZYDIS
+check_PROGRAMS += tests/fuzz/fuzz_soft_decode
+TESTS += tests/fuzz/fuzz_soft_decode
+tests_fuzz_fuzz_soft_decode_SOURCES = tests/fuzz/fuzz_soft_decode.c tests/fuzz/driver.c
+tests_fuzz_fuzz_soft_decode_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) -lZydis
+endif
+
 if HAVE_CHECK
 softsystem_libs = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/test_soft_system_paging
