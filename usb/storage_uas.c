@@ -82,9 +82,9 @@ bool storage_uas_set_streams(struct usb_storage *storage, uint8_t endpoint, unsi
         usb_standard_endpoint(&storage->usb.standard, endpoint);
 
     if (storage->usb.device.speed < USB_SPEED_SUPER || description == NULL ||
-        description->streams == 0 || count > 1u << description->streams)
+        description->streams == 0)
         return false;
-    storage->uas.streams[usb_endpoint_index(endpoint)] = count;
+    storage->uas.streams[usb_endpoint_index(endpoint)] = MIN(count, 1u << description->streams);
     return true;
 }
 

@@ -103,8 +103,8 @@ struct usb_device_ops {
     /* An endpoint is no longer halted (the host controller's part of CLEAR_FEATURE(ENDPOINT_HALT);
      * the request itself comes too). May be NULL. */
     void (*clear_halt)(struct usb_device *device, uint8_t endpoint);
-    /* Streams of a bulk endpoint: count of them from 1 on, or 0 for none. False: cannot. May be
-     * NULL: never. */
+    /* Streams of a bulk endpoint: the host has room for count of them, from 1 on, and will use as
+     * many as the device says it has; 0: none. False: cannot. May be NULL: never. */
     bool (*set_streams)(struct usb_device *device, uint8_t endpoint, unsigned count);
     /* A hub's port, 1 and up; NULL: no such. NULL for what is no hub. */
     struct usb_port *(*port)(struct usb_device *device, unsigned number);
