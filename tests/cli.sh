@@ -283,7 +283,14 @@ expect 'bash takes the completion' bash -c '. ./completion.bash
     complete_for vmdesk scr; [ "${COMPREPLY[*]}" = "screen screenshot" ] || exit 1
     complete_for vmdesk create --me; [ "${COMPREPLY[*]}" = "--memory" ] || exit 2
     complete_for vmdesk --as; [ "${COMPREPLY[*]}" = "--ascii" ] || exit 3
-    complete_for vmdesk usb l; [ "${COMPREPLY[*]}" = "list" ] || exit 4'
+    complete_for vmdesk usb l; [ "${COMPREPLY[*]}" = "list" ] || exit 4
+    complete_for vmdesk di; [ "${COMPREPLY[*]}" = "disk" ] || exit 5
+    complete_for vmdesk disk snapshot d; [ "${COMPREPLY[*]}" = "delete" ] || exit 6
+    complete_for vmdesk disk create --ba; [ "${COMPREPLY[*]}" = "--backing --backing-format" ] ||
+        exit 7'
+check 0 'disk create' help disk
+check 0 'vmdesk disk create \[OPTION' help disk create
+check 2 'did you mean "disk create"' disk creat
 expect 'a full disk is noticed' sh -c "! '$vmdesk' help >/dev/full"
 
 [ $failures -eq 0 ] || printf '%s checks failed\n' $failures

@@ -50,3 +50,6 @@ tests_fuzz_fuzz_vhdx_LDADD = $(formats_test_libs)
 tests_fuzz_fuzz_vmdk_SOURCES = $(format_fuzzer_sources)
 tests_fuzz_fuzz_vmdk_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_FORMAT='"vmdk"'
 tests_fuzz_fuzz_vmdk_LDADD = $(formats_test_libs)
+
+dist_check_SCRIPTS += tests/disk_verbs.sh
+TESTS += tests/disk_verbs.sh
