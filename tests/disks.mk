@@ -77,3 +77,8 @@ tests_unit_test_image_tree_SOURCES = tests/unit/test_image_tree.c \
 tests_unit_test_image_tree_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_image_tree_LDADD = $(qcow2_test_libs) $(CHECK_LIBS)
 endif
+check_PROGRAMS += tests/disks/test_qcow2_foreign
+TESTS += tests/disks/test_qcow2_foreign
+tests_disks_test_qcow2_foreign_SOURCES = \
+	tests/disks/oracle.c tests/disks/oracle.h tests/disks/test_qcow2_foreign.c
+tests_disks_test_qcow2_foreign_LDADD = $(qcow2_test_libs)
