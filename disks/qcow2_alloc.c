@@ -85,8 +85,9 @@ int qcow2_alloc(struct qcow2 *q, uint64_t wanted, uint64_t *ret_offset, uint64_t
         if (result < 0)
             return result;
         if (taken == 0) {
-            if (q->free_hint == first)
-                q->free_hint = first + 1;
+            if (fresh)
+                q->high_water = MAX(q->high_water, first + 1);
+            q->free_hint = MAX(q->free_hint, first + 1);
             continue;
         }
         q->free_hint = first + taken;

@@ -21,63 +21,85 @@ void qcow2_check_corrupt(struct qcow2_checker *checker, const char *message, ...
     image_check_add_message(checker->result, "%s", text);
 }
 
-/* One cluster's refcount. `raise` and `lower`: which differences are repaired now. */
-static int compare_one(struct qcow2_checker *checker, uint64_t cluster, bool report, bool raise,
-                       bool lower)
+struct comparison {
+    bool report, raise, lower; /* raise and lower: which differences are repaired now */
+};
+
+static int differs(struct qcow2_checker *checker, uint64_t cluster, uint64_t expected,
+                   uint64_t stored, const struct comparison *what)
 {
     struct qcow2 *q = checker->q;
-    uint64_t expected = qcow2_counted(checker, cluster), stored;
     struct image_check_result *found = checker->result;
-    bool low;
-    int result;
+    bool low = stored < expected, repair = low ? what->raise : what->lower;
+    int result = 0;
 
-    g_mutex_lock(&q->lock);
-    result = qcow2_refcount_get(q, cluster, &stored);
-    low = stored < expected;
-    if (result == 0 && stored != expected && (low ? raise : lower))
-        result = qcow2_refcount_set(q, cluster, expected);
-    g_mutex_unlock(&q->lock);
-    if (result < 0 || stored == expected)
-        return result;
-    if (report && low)
+    if (what->report && low)
         qcow2_check_corrupt(checker,
                             "Cluster %" PRIu64 " is referred to %" PRIu64
                             " times, but counted %" PRIu64 " times.",
                             cluster, expected, stored);
-    else if (report) {
+    else if (what->report) {
         found->leaks++;
         image_check_add_message(found,
                                 "Cluster %" PRIu64 " is counted %" PRIu64
                                 " times, but referred to %" PRIu64 " times.",
                                 cluster, stored, expected);
     }
-    if (low && raise) {
+    if (!repair)
+        return 0;
+    g_mutex_lock(&q->lock);
+    result = qcow2_refcount_set(q, cluster, expected);
+    g_mutex_unlock(&q->lock);
+    if (result < 0)
+        return result;
+    if (low) {
         found->corruptions--;
         found->corruptions_fixed++;
-    } else if (!low && lower) {
+    } else {
         found->leaks--;
         found->leaks_fixed++;
     }
     return 0;
 }
 
-/* All clusters that have a refcount block, or are referred to. */
-static int compare(struct qcow2_checker *checker, bool report, bool raise, bool lower)
+/* The clusters of one refcount block; buffer has room for it. */
+static int compare_block(struct qcow2_checker *checker, uint64_t block, uint8_t *buffer,
+                         const struct comparison *what)
+{
+    struct qcow2 *q = checker->q;
+    uint64_t first = block << q->block_bits, count = 1ULL << q->block_bits;
+    uint64_t offset = block < q->reftable_entries ? q->reftable[block] & QCOW2_REFTABLE_MASK : 0;
+    int result = 0;
+
+    if (offset != 0)
+        result = file_read_buffer(q->file, buffer, q->cluster_size, offset);
+    else if (first < checker->file_clusters)
+        count = MIN(count, checker->file_clusters - first);
+    else
+        count = 0;
+    for (uint64_t i = 0; i < count && result == 0; i++) {
+        uint64_t expected = qcow2_counted(checker, first + i);
+        uint64_t stored = offset != 0 ? qcow2_refcount_load(q, buffer, i) : 0;
+
+        if (stored != expected)
+            result = differs(checker, first + i, expected, stored, what);
+    }
+    return result;
+}
+
+/* All clusters that have a refcount block, or are referred to. What memory has is on the disk. */
+static int compare(struct qcow2_checker *checker, struct comparison what)
 {
     struct qcow2 *q = checker->q;
     uint64_t per_block = 1ULL << q->block_bits;
     uint64_t blocks =
         MAX(q->reftable_entries, (checker->file_clusters + per_block - 1) >> q->block_bits);
-    int result = 0;
+    g_autofree uint8_t *buffer = g_try_malloc(q->cluster_size);
+    int result = buffer != NULL ? 0 : -ENOMEM;
 
     for (uint64_t block = 0; block < blocks && result == 0; block++) {
-        uint64_t first = block << q->block_bits, end = first + per_block;
-
-        if (block >= q->reftable_entries || q->reftable[block] == 0)
-            end = MIN(end, checker->file_clusters);
-        for (uint64_t cluster = first; cluster < end && result == 0; cluster++)
-            result = compare_one(checker, cluster, report, raise, lower);
-        if (!image_step(checker->progress, block, blocks, NULL))
+        result = compare_block(checker, block, buffer, &what);
+        if (block % 64 == 0 && !image_step(checker->progress, block, blocks, NULL))
             return -ECANCELED;
     }
     return result;
@@ -148,7 +170,7 @@ static int run(struct qcow2_checker *checker)
         return result < 0 ? result : rebuild(checker);
     }
     if (result == 0)
-        result = compare(checker, true, errors, false);
+        result = compare(checker, (struct comparison){.report = true, .raise = errors});
     if (result == 0 && errors)
         result = qcow2_settle(q);
     if (result == 0)
@@ -156,7 +178,7 @@ static int run(struct qcow2_checker *checker)
     if (result == 0 && (errors || leaks))
         result = q->file->ops->flush(q->file);
     if (result == 0 && leaks)
-        result = compare(checker, false, false, true);
+        result = compare(checker, (struct comparison){.lower = true});
     if (result == 0 && leaks)
         result = qcow2_settle(q);
     checker->result->image_end = image_end(checker);

@@ -359,7 +359,7 @@ int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset)
 {
     struct qcow2_header header = q->header;
 
-    log_error("disks", "%s is corrupt: %s, at 0x%" G_GINT64_MODIFIER "x: check it", q->file->path,
+    log_guest("disks", "%s is corrupt: %s, at 0x%" G_GINT64_MODIFIER "x: check it", q->file->path,
               what, offset);
     if (q->image->read_only || q->header.version < 3 ||
         q->header.incompatible & QCOW2_INCOMPATIBLE_CORRUPT)

@@ -82,3 +82,9 @@ TESTS += tests/disks/test_qcow2_foreign
 tests_disks_test_qcow2_foreign_SOURCES = \
 	tests/disks/oracle.c tests/disks/oracle.h tests/disks/test_qcow2_foreign.c
 tests_disks_test_qcow2_foreign_LDADD = $(qcow2_test_libs)
+check_PROGRAMS += tests/fuzz/fuzz_qcow2
+TESTS += tests/fuzz/fuzz_qcow2
+EXTRA_DIST += tests/fuzz/corpus/qcow2
+tests_fuzz_fuzz_qcow2_SOURCES = \
+	tests/fuzz/fuzz_qcow2.c tests/fuzz/driver.c tests/fakes/memory_file.c tests/fakes/memory_file.h
+tests_fuzz_fuzz_qcow2_LDADD = $(qcow2_test_libs)

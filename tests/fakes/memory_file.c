@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/fakes/memory_file.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Counts the call; 0, or the negative errno with which it is to fail. Keeps the lock. */
@@ -64,8 +65,8 @@ static int memory_discard(struct file *file, uint64_t offset, uint64_t length)
     struct memory_file *memory = (struct memory_file *)file;
     int result = enter(memory, FILE_DISCARD);
 
-    if (result == 0)
-        memset(memory->data + offset, 0, length);
+    if (result == 0 && offset < memory->size)
+        memset(memory->data + offset, 0, MIN(length, memory->size - offset));
     g_mutex_unlock(&memory->lock);
     return result;
 }
@@ -84,6 +85,8 @@ static int memory_truncate(struct file *file, uint64_t size)
 {
     struct memory_file *memory = (struct memory_file *)file;
 
+    if (memory->max_size > 0 && size > memory->max_size)
+        return -ENOSPC;
     g_mutex_lock(&memory->lock);
     memory->data = g_realloc(memory->data, size);
     if (size > memory->size)

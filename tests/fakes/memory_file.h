@@ -18,8 +18,9 @@ struct memory_file {
     unsigned calls[FILE_CALLS];
     unsigned fail_call[FILE_CALLS]; /* which call fails, counted from 1; 0: none */
     int fail_errno;
-    size_t max_move; /* bytes that one read or write moves at most; 0: no limit */
-    bool hold;       /* reads and writes wait for memory_file_release() */
+    uint64_t max_size; /* bytes that truncate can make it; 0: no limit */
+    size_t max_move;   /* bytes that one read or write moves at most; 0: no limit */
+    bool hold;         /* reads and writes wait for memory_file_release() */
 };
 
 struct memory_file *memory_file_new(uint64_t size);

@@ -167,7 +167,7 @@ static const struct {
     {"[boot]\norder = disk,cdrom,disk\n", "is not possible"},
     {"[boot]\norder = ,\n", "is not possible"},
     {"[boot]\nmenu = maybe\n", "use yes or no"},
-    {"[disk0]\nformat = vmdk\n", "use raw"},
+    {"[disk0]\nformat = qed\n", "use raw"},
     {"[disk0]\nfile = ~/a.raw\n", "write the whole path"},
     {"[display]\nvnc-port = 65536\n", "from 0 to 65535"},
     {"[display]\nkeyboard = U S\n", "is not a layout"},
