@@ -148,6 +148,23 @@ static int rebuild(struct qcow2_checker *checker)
     return result;
 }
 
+/* Raising refcounts may have taken blocks that were not there to be counted. */
+static void count_new_blocks(struct qcow2_checker *checker)
+{
+    struct qcow2 *q = checker->q;
+
+    checker->file_clusters = MAX(checker->file_clusters, q->high_water);
+    for (uint64_t i = 0; i < q->reftable_entries; i++) {
+        uint64_t block = q->reftable[i] & QCOW2_REFTABLE_MASK;
+
+        if (block != 0 && qcow2_counted(checker, block >> q->cluster_bits) == 0)
+            qcow2_count(checker, block, q->cluster_size, 1);
+    }
+    if (qcow2_counted(checker, q->header.reftable_offset >> q->cluster_bits) == 0)
+        qcow2_count(checker, q->header.reftable_offset,
+                    (uint64_t)q->header.reftable_clusters << q->cluster_bits, 1);
+}
+
 static int run(struct qcow2_checker *checker)
 {
     struct qcow2 *q = checker->q;
@@ -171,8 +188,10 @@ static int run(struct qcow2_checker *checker)
     }
     if (result == 0)
         result = compare(checker, (struct comparison){.report = true, .raise = errors});
-    if (result == 0 && errors)
+    if (result == 0 && errors) {
         result = qcow2_settle(q);
+        count_new_blocks(checker);
+    }
     if (result == 0)
         result = qcow2_check_copied(checker);
     if (result == 0 && (errors || leaks))

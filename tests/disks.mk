@@ -88,3 +88,8 @@ EXTRA_DIST += tests/fuzz/corpus/qcow2
 tests_fuzz_fuzz_qcow2_SOURCES = \
 	tests/fuzz/fuzz_qcow2.c tests/fuzz/driver.c tests/fakes/memory_file.c tests/fakes/memory_file.h
 tests_fuzz_fuzz_qcow2_LDADD = $(qcow2_test_libs)
+check_PROGRAMS += tests/disks/test_qcow2_hostile
+TESTS += tests/disks/test_qcow2_hostile
+tests_disks_test_qcow2_hostile_SOURCES = \
+	tests/disks/oracle.c tests/disks/oracle.h tests/disks/test_qcow2_hostile.c
+tests_disks_test_qcow2_hostile_LDADD = $(qcow2_test_libs)

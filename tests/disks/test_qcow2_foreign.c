@@ -205,6 +205,79 @@ static void chains_change(struct oracle *oracle)
     oracle_remove_files(oracle);
 }
 
+static void write_at(struct oracle *oracle, const char *path, uint64_t offset, uint8_t byte,
+                     size_t size)
+{
+    FILE *file = fopen(path, "r+");
+
+    if (file == NULL || fseeko(file, offset, SEEK_SET) != 0)
+        oracle_fail(oracle, "cannot patch %s", path);
+    for (size_t i = 0; i < size; i++)
+        fputc(byte, file);
+    if (fclose(file) != 0)
+        oracle_fail(oracle, "cannot patch %s", path);
+}
+
+static void repair(struct oracle *oracle, const char *path, bool leaks, bool corruptions)
+{
+    const struct image_options as_it_is = {.format = "qcow2", .as_it_is = true};
+    struct image *image = oracle_open(oracle, path, &as_it_is);
+    struct image_check_result found, left;
+    g_autoptr(GError) error = NULL;
+
+    if (!image_check(image, 0, &found, NULL, &error) ||
+        !image_check(image, IMAGE_REPAIR_LEAKS | IMAGE_REPAIR_ERRORS, &left, NULL, &error))
+        oracle_fail(oracle, "checking: %s", error->message);
+    if ((found.leaks > 0) != leaks || (found.corruptions > 0) != corruptions || found.errors > 0)
+        oracle_fail(oracle, "%" G_GUINT64_FORMAT " leaks, %" G_GUINT64_FORMAT " corruptions",
+                    found.leaks, found.corruptions);
+    if (left.leaks + left.corruptions > 0 || left.leaks_fixed + left.corruptions_fixed == 0)
+        oracle_fail(oracle, "it was not repaired");
+    image_check_result_clear(&found);
+    image_check_result_clear(&left);
+    image_close(image);
+    oracle_check(oracle, path, "qcow2");
+    oracle_qemu_check(oracle, path);
+}
+
+/* Damage of each kind; qemu-img agrees that it is gone. */
+static void damage_is_repaired(struct oracle *oracle)
+{
+    static const struct {
+        uint64_t offset;
+        uint8_t byte;
+        size_t size;
+        bool leaks, corruptions, loses;
+    } damages[] = {
+        {0x20000 + 200, 0, 64, false, false, false}, /* what is free already: no damage */
+        {0x20000 + 8, 0, 16, false, true, false},    /* refcounts in use */
+        {0x20000 + 20, 1, 400, true, false, false},  /* leaks, and counted too often */
+        {0x10000, 0, 8, false, true, false},         /* the refcount block is not found */
+        {0x10000, 0xff, 8, false, true, false},      /* it is nowhere */
+        {0x10000 + 8, 0x77, 8, false, true, false},  /* a second block is nowhere */
+        {0x40000 + 8, 0xc3, 5, true, true, true},    /* an L2 entry is nowhere */
+        {0x30000, 0x80, 1, false, false, false},     /* the flag as it was */
+        {0x30000, 0, 1, true, false, false},         /* the flag of an L2 table is missing */
+    };
+    g_autofree char *path = oracle_path(oracle, "made.qcow2");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(damages); i++) {
+        g_autofree uint8_t *data = NULL;
+        uint64_t size;
+
+        oracle_run(oracle, "qemu-img create -q -f qcow2 made.qcow2 4M && qemu-io -c 'write -P 5 0 "
+                           "1M' made.qcow2");
+        data = read_model(oracle, "made.qcow2", &size);
+        write_at(oracle, path, damages[i].offset, damages[i].byte, damages[i].size);
+        if (damages[i].leaks || damages[i].corruptions)
+            repair(oracle, path, damages[i].leaks, damages[i].corruptions);
+        if (!damages[i].loses)
+            oracle_qemu_compare(oracle, path, data, size);
+        oracle_remove_files(oracle);
+        printf("ok damage %zu is repaired\n", i);
+    }
+}
+
 int main(void)
 {
     struct oracle oracle;
@@ -218,6 +291,7 @@ int main(void)
     snapshots_are_listed(&oracle);
     bitmaps_are_left_alone(&oracle);
     chains_change(&oracle);
+    damage_is_repaired(&oracle);
     oracle_finish(&oracle);
     return 0;
 }
