@@ -10,6 +10,7 @@ engine_libengine_a_SOURCES = \
 	engine/bus/pci.c engine/bus/pci.h \
 	engine/bus/pci_device.c \
 	engine/bus/pci_internal.h \
+	engine/bus/pci_msix.c \
 	engine/bus/pio.c engine/bus/pio.h \
 	engine/bus/region.h \
 	engine/control/commands_block.c \

@@ -15,8 +15,10 @@
 struct board;
 struct pci_bus;
 struct pci_device;
+struct pci_msix;
 
 #define PCI_CONFIG_SIZE 4096 /* ECAM; the first 256 bytes by port */
+#define PCI_MSIX_MAX_VECTORS 128
 #define PCI_DEVFN(slot, function) (((slot) << 3) | (function))
 
 /* Registers of the type 0 header. */
@@ -80,6 +82,7 @@ struct pci_device {
     } bars[7];
     unsigned next_capability; /* where the next one goes */
     unsigned msi_offset;      /* of the MSI capability; 0: none */
+    struct pci_msix *msix;    /* owned; NULL: none */
     bool irq_level;           /* as the device last asked */
     bool intx_level;          /* what its pin shows */
 };
@@ -96,7 +99,10 @@ void pci_device_add_bar(struct pci_device *pci, unsigned index, enum pci_bar_kin
                         struct region *region, bool prefetchable);
 /* Adds a capability of size bytes to the list; returns its offset. */
 unsigned pci_device_add_capability(struct pci_device *pci, uint8_t id, unsigned size);
-void pci_device_add_msi(struct pci_device *pci);              /* one 64-bit vector */
+void pci_device_add_msi(struct pci_device *pci); /* one 64-bit vector */
+/* Vectors, at most PCI_MSIX_MAX_VECTORS, with their table in a 32-bit BAR that nothing else uses.
+ */
+void pci_device_add_msix(struct pci_device *pci, unsigned bar, unsigned vectors);
 void pci_device_set_pin(struct pci_device *pci, uint8_t pin); /* 1 = INTA ... 4 = INTD */
 /* The function appears on bus 0. False: devfn is taken. */
 bool pci_bus_plug(struct pci_bus *bus, struct pci_device *pci, uint8_t devfn);
@@ -110,6 +116,10 @@ void pci_device_finish(struct pci_device *pci);
  * otherwise its INTx pin. */
 void pci_device_set_irq(struct pci_device *pci, bool level);
 bool pci_device_msi_enabled(const struct pci_device *pci);
+bool pci_device_msix_enabled(const struct pci_device *pci);
+/* Sends the vector's message, or remembers it while the vector is masked; nothing unless enabled. A
+ * function whose MSI-X is enabled uses this and leaves pci_device_set_irq() alone. */
+void pci_device_send_msix(struct pci_device *pci, unsigned vector);
 /* Whether the guest lets it be a bus master: without, it must not touch guest memory. */
 bool pci_device_is_master(const struct pci_device *pci);
 

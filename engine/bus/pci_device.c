@@ -173,7 +173,8 @@ static void update_pin(struct pci_device *pci)
 {
     uint16_t command = pci_get16(pci->config + PCI_COMMAND);
     bool level = pci->irq_level && !(command & PCI_COMMAND_INTX_DISABLE) &&
-                 !pci_device_msi_enabled(pci) && pci->config[PCI_INTERRUPT_PIN] != 0;
+                 !pci_device_msi_enabled(pci) && !pci_device_msix_enabled(pci) &&
+                 pci->config[PCI_INTERRUPT_PIN] != 0;
 
     if (level == pci->intx_level)
         return;
@@ -218,6 +219,7 @@ void pci_device_config_write(struct pci_device *pci, unsigned offset, uint32_t v
     if (offset < PCI_CAPABILITY_LIST)
         update_bars(pci);
     update_pin(pci);
+    pci_msix_unmasked(pci);
     if (pci->ops != NULL && pci->ops->config_written != NULL)
         pci->ops->config_written(pci, offset, size);
 }
@@ -227,6 +229,7 @@ void pci_device_reset(struct pci_device *pci)
     pci->irq_level = false;
     update_pin(pci);
     memcpy(pci->config, pci->reset_config, PCI_CONFIG_SIZE);
+    pci_msix_reset(pci);
     update_bars(pci);
 }
 
@@ -240,5 +243,6 @@ void pci_device_finish(struct pci_device *pci)
         else if (region != NULL)
             memory_map_remove(pci->board->memory, region);
     }
+    pci_msix_free(pci);
     pci_bus_unplug(pci->board->pci, pci);
 }
