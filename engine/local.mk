@@ -133,6 +133,18 @@ engine_libengine_a_SOURCES = \
 	engine/dev/vga_mode.c \
 	engine/dev/vga_regs.c \
 	engine/dev/vga_text.c \
+	engine/dev/xhci.c engine/dev/xhci.h \
+	engine/dev/xhci_commands.c \
+	engine/dev/xhci_endpoint.c \
+	engine/dev/xhci_events.c \
+	engine/dev/xhci_internal.h \
+	engine/dev/xhci_ports.c \
+	engine/dev/xhci_rings.c \
+	engine/dev/xhci_slots.c \
+	engine/dev/xhci_streams.c \
+	engine/dev/xhci_td.c \
+	engine/dev/xhci_transfer.c \
+	engine/dev/xhci_trb.h \
 	engine/machine/acpi.c engine/machine/acpi.h \
 	engine/machine/byte_writer.h \
 	engine/machine/direct_boot.c engine/machine/direct_boot.h \
