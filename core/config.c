@@ -92,6 +92,17 @@ static const struct key_spec specs[] = {
      KIND_FILE,
      FIELD(cdrom_file)},
 
+    {{"usb", "controller", "yes|no", "yes", "Whether the machine has USB ports."},
+     KIND_FLAG,
+     FIELD(usb_controller)},
+    {{"usb", "tablet", "yes|no", "yes",
+      "A pointer that is where the viewer's is, for guests that know USB."},
+     KIND_FLAG,
+     FIELD(usb_tablet)},
+    {{"usb", "storage", "file", "", "A USB stick: the image of what is on it, in raw format."},
+     KIND_FILE,
+     FIELD(usb_storage)},
+
     {{"display", "vnc", "unix|tcp|off", "unix",
       "Where VNC viewers connect: a socket of yours, a port of 127.0.0.1, or nowhere."},
      KIND_CHOICE,
@@ -517,7 +528,15 @@ bool machine_config_validate(const struct machine_config *config, GError **err)
     if (config->cdrom_file != NULL && !config->cdrom_present)
         return vmdesk_fail(err, VMDESK_ERROR_INVALID,
                            "cdrom.file needs a drive: set cdrom.drive to yes, or unset it");
+    if (config->usb_storage != NULL && !config->usb_controller)
+        return vmdesk_fail(err, VMDESK_ERROR_INVALID,
+                           "usb.storage needs a port: set usb.controller to yes, or unset it");
     for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
+        const char *file = config->disks[i].file;
+
+        if (file != NULL && g_strcmp0(file, config->usb_storage) == 0)
+            return vmdesk_fail(err, VMDESK_ERROR_INVALID,
+                               "disk%u and usb.storage are the same file %s: change one", i, file);
         for (unsigned j = i + 1; j < MACHINE_MAX_DISKS; j++) {
             const char *a = config->disks[i].file, *b = config->disks[j].file;
 

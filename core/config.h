@@ -58,6 +58,11 @@ struct machine_config {
     bool cdrom_present;
     char *cdrom_file; /* NULL: empty drive */
 
+    /* [usb] */
+    bool usb_controller;
+    bool usb_tablet;
+    char *usb_storage; /* the image of a stick; NULL: none */
+
     /* [display] */
     enum config_vnc vnc;
     uint16_t vnc_port;       /* 0: the first free one from 5900 */

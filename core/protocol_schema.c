@@ -77,6 +77,14 @@ static const struct protocol_command commands[] = {
         .arguments = no_arguments,
     },
     {
+        .name = "query-usb",
+        .help = "What is plugged into the USB ports.",
+        .result =
+            "an array of objects: id, driver, port (as in 1, or 1.2 behind a hub), speed (low, "
+            "full, high, super or super+)",
+        .arguments = no_arguments,
+    },
+    {
         .name = "query-screen",
         .help = "The screen as text or as a picture, now or when it changes.",
         .result =
@@ -209,6 +217,26 @@ static const struct protocol_command commands[] = {
             ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."},
                       {"name", PROTOCOL_STRING, false, 1, 255, "The snapshot's name or id."}),
     },
+    {
+        .name = "device_add",
+        .help = "Plug a USB device in.",
+        .result = "nothing",
+        .arguments = ARGUMENTS(
+            {"driver", PROTOCOL_STRING, false, 1, 64,
+             "usb-storage (a stick), usb-uas (a stick of the newer kind), or usb-tablet."},
+            {"id", PROTOCOL_STRING, false, 1, 64, "A name that no other device has."},
+            {"port", PROTOCOL_STRING, true, 1, 31,
+             "1 to 4, or as in 1.2 the port of a hub there; a free one if it is left out."},
+            {"file", PROTOCOL_STRING, true, 1, PATH_MAX - 1,
+             "The raw image of what is on a stick: an absolute path."},
+            {"read-only", PROTOCOL_BOOL, true, 0, 0, "Whether the guest may not write to it."}),
+    },
+    {
+        .name = "device_del",
+        .help = "Pull a USB device out, with all that is plugged in behind it.",
+        .result = "nothing",
+        .arguments = ARGUMENTS({"id", PROTOCOL_STRING, false, 1, 64, "The device's name."}),
+    },
 };
 
 static const struct protocol_event events[] = {
@@ -225,6 +253,8 @@ static const struct protocol_event events[] = {
      "A block-stream or block-commit has ended."},
     {"BLOCK_JOB_CANCELLED", "type; device; len; offset",
      "A block-stream or block-commit was cancelled."},
+    {"DEVICE_ADDED", "device: its id", "A USB device was plugged in."},
+    {"DEVICE_DELETED", "device: its id", "A USB device was pulled out."},
 };
 
 const char *protocol_type_name(enum protocol_type type)

@@ -19,6 +19,7 @@ engine_libengine_a_SOURCES = \
 	engine/control/commands_jobs.c \
 	engine/control/commands_query.c \
 	engine/control/commands_run.c \
+	engine/control/commands_usb.c \
 	engine/control/connection.c \
 	engine/control/control_internal.h \
 	engine/control/cp437.c \
@@ -158,8 +159,10 @@ engine_libengine_a_SOURCES = \
 	engine/machine/machine_jobs.c engine/machine/machine_jobs.h \
 	engine/machine/machine_media.c \
 	engine/machine/machine_stats.c \
+	engine/machine/machine_usb.c engine/machine/machine_usb.h \
 	engine/machine/multiboot.c \
 	engine/machine/option_rom.h \
+	engine/machine/pointer.c engine/machine/pointer.h \
 	engine/machine/q35.c engine/machine/q35.h \
 	engine/machine/ram.c engine/machine/ram.h \
 	engine/machine/read_file.c engine/machine/read_file.h \
@@ -171,6 +174,7 @@ vmdesk_engine_SOURCES = engine/main.c
 vmdesk_engine_LDADD = \
 	engine/libengine.a \
 	display/libdisplay.a \
+	usb/libvmusb.a \
 	disks/libdisks.a \
 	core/libcore.a \
 	$(DISK_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS)

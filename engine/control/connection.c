@@ -63,6 +63,7 @@ const struct control_handler *control_find_handler(const char *command)
     static const struct control_handler *const groups[] = {
         control_run_handlers,   control_query_handlers, control_display_handlers,
         control_block_handlers, control_input_handlers, control_job_handlers,
+        control_usb_handlers,
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {

@@ -154,11 +154,13 @@ static void run_vcpus(struct machine *machine)
     g_mutex_lock(&machine->board.lock);
     clock_start(machine->board.clock);
     g_mutex_unlock(&machine->board.lock);
+    if (machine->q35.xhci != NULL)
+        xhci_resume(machine->q35.xhci);
     vcpu_set_resume(machine->vcpus);
 }
 
-/* Nothing of the guest moves after this: no vCPU, no guest time, no disk request but those that the
- * host's disk leaves hanging. */
+/* Nothing of the guest moves after this: no vCPU, no guest time, no disk or USB request but those
+ * that the host leaves hanging. */
 static void halt_vcpus(struct machine *machine)
 {
     vcpu_set_pause(machine->vcpus);
@@ -166,6 +168,8 @@ static void halt_vcpus(struct machine *machine)
     clock_stop(machine->board.clock);
     g_mutex_unlock(&machine->board.lock);
     machine->accel->ops->set_running(machine->accel, false);
+    if (machine->q35.xhci != NULL && !xhci_pause(machine->q35.xhci, DRAIN_TIMEOUT_MS))
+        log_warning("machine", "a USB device does not answer: requests stay under way");
     if (!ahci_drain(machine->q35.ahci, DRAIN_TIMEOUT_MS))
         log_warning("machine", "the host's disk does not answer: requests stay under way");
 }
@@ -350,6 +354,7 @@ static bool init_board(struct machine *machine, const struct machine_options *op
         .folder = options->folder,
         .board = &machine->board,
         .accel = machine->accel,
+        .context = options->context,
         .ram = &machine->ram,
         .io = machine->io,
         .display = machine->display,
@@ -359,6 +364,27 @@ static bool init_board(struct machine *machine, const struct machine_options *op
         return false;
     machine->vcpus = vcpu_set_new(machine->accel, on_vcpu_stopped, machine, err);
     return machine->vcpus != NULL;
+}
+
+/* What the definition plugs in. */
+static bool init_usb(struct machine *machine, const struct machine_options *options, GError **err)
+{
+    const struct machine_config *config = options->config;
+    const struct machine_usb_options tablet = {.driver = "usb-tablet", .id = "tablet"};
+    const struct machine_usb_options stick = {.driver = "usb-storage",
+                                              .id = "stick",
+                                              .file = config->usb_storage};
+    struct machine_usb *usb = &machine->usb;
+
+    usb->xhci = machine->q35.xhci;
+    usb->io = machine->io;
+    usb->context = options->context;
+    usb->folder = options->folder;
+    machine_usb_init(usb);
+    pointer_router_init(&machine->pointer, i8042_input(machine->q35.i8042), usb->tablet);
+    if (usb->xhci != NULL && config->usb_tablet && !machine_usb_add(usb, &tablet, err))
+        return false;
+    return config->usb_storage == NULL || machine_usb_add(usb, &stick, err);
 }
 
 struct machine *machine_new(const struct machine_options *options, GError **err)
@@ -378,7 +404,7 @@ struct machine *machine_new(const struct machine_options *options, GError **err)
     machine->io = io_context_new(IO_THREADS);
     machine->display = display_new();
     if (!init_serial(machine, options, err) || !init_board(machine, options, err) ||
-        !init_vnc(machine, options, err)) {
+        !init_usb(machine, options, err) || !init_vnc(machine, options, err)) {
         machine_free(machine);
         return NULL;
     }
@@ -394,6 +420,7 @@ void machine_free(struct machine *machine)
     vnc_server_free(machine->vnc);
     display_free(machine->display);
     vcpu_set_free(machine->vcpus);
+    machine_usb_finish(&machine->usb);
     board_finish(&machine->board);
     accel_free(machine->accel);
     q35_finish(&machine->q35);
@@ -493,5 +520,10 @@ struct serial_backend *machine_serial(struct machine *machine)
 
 const struct input_sink *machine_input(struct machine *machine)
 {
-    return i8042_input(machine->q35.i8042);
+    return &machine->pointer.sink;
+}
+
+struct machine_usb *machine_usb(struct machine *machine)
+{
+    return &machine->usb;
 }

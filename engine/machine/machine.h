@@ -18,6 +18,7 @@ struct machine;
 struct display;
 struct vnc_server;
 struct serial_backend;
+struct machine_usb;
 
 /* The names are QMP's RunState where it has one: machine_state_name(). */
 enum machine_state {
@@ -71,6 +72,7 @@ struct display *machine_display(struct machine *machine);
 struct vnc_server *machine_vnc(struct machine *machine);        /* NULL: off */
 struct serial_backend *machine_serial(struct machine *machine); /* NULL: off */
 const struct input_sink *machine_input(struct machine *machine);
+struct machine_usb *machine_usb(struct machine *machine); /* never NULL */
 
 /* The CD drive: path NULL takes the disc out. force overrides a guest that locked the tray. */
 bool machine_change_cd(struct machine *machine, const char *path, bool force, GError **err);

@@ -23,6 +23,7 @@
 #define LEGACY_BIOS_SIZE (128 * 1024) /* what of the firmware shows below 1 MiB */
 
 #define VGA_DEVFN PCI_DEVFN(1, 0)
+#define XHCI_DEVFN PCI_DEVFN(20, 0)
 #define AHCI_DEVFN PCI_DEVFN(31, 2)
 
 #define COM1_PORT 0x3f8
@@ -207,6 +208,8 @@ bool q35_build(struct q35 *q35, GError **err)
     q35->board->send_msi_opaque = q35->accel;
     q35->lpc = ich9_lpc_new(q35->board, set_gsi, q35->accel);
     ich9_smbus_new(q35->board);
+    if (q35->config->usb_controller)
+        q35->xhci = xhci_new(q35->board, XHCI_DEVFN, q35->context);
     return map_firmware(q35, err) && add_isa_devices(q35, err) && add_vga(q35, err) &&
            add_storage(q35, err) && tell_firmware(q35, err);
 }

@@ -13,6 +13,7 @@
 #include "engine/dev/i8042.h"
 #include "engine/dev/ich9_lpc.h"
 #include "engine/dev/serial_backend.h"
+#include "engine/dev/xhci.h"
 #include "engine/machine/ram.h"
 
 #define Q35_CD_PORT 4 /* of the AHCI; disks 0 to 3 take the ports of their number */
@@ -23,6 +24,7 @@ struct q35 {
     const char *folder; /* of the machine */
     struct board *board;
     struct accel *accel;
+    GMainContext *context;
     struct ram *ram;
     struct io_context *io;
     struct display *display;
@@ -33,6 +35,7 @@ struct q35 {
     struct image *disks[MACHINE_MAX_DISKS]; /* the AHCI's; NULL: none */
     struct i8042 *i8042;
     struct ich9_lpc *lpc;
+    struct xhci *xhci; /* NULL: the machine has no USB */
 
     /* Firmware that the guest reads straight from here. */
     GBytes *firmware;
