@@ -15,6 +15,7 @@ include $(top_srcdir)/tests/softirq.mk
 include $(top_srcdir)/tests/usbdev.mk
 include $(top_srcdir)/tests/softsystem.mk
 include $(top_srcdir)/tests/vga.mk
+include $(top_srcdir)/tests/xhci.mk
 include $(top_srcdir)/tests/guest/local.mk
 include $(top_srcdir)/tests/guest/payload/local.mk
 
@@ -49,7 +50,8 @@ THREAD_TESTS = \
 	tests/unit/test_usb_uas \
 	tests/unit/test_vga_render \
 	tests/unit/test_vnc \
-	tests/unit/test_vnc_hostile
+	tests/unit/test_vnc_hostile \
+	tests/unit/test_xhci
 .PHONY: check-threads
 check-threads:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(THREAD_TESTS)'

@@ -117,7 +117,6 @@ static bool load(struct xhci_interrupter *ir)
         return ir->segment_count > 0;
     ir->loaded = true;
     ir->segment_count = 0;
-    ir->full = false;
     ir->position = (struct event_position){.cycle = true};
     for (unsigned i = 0; i < MIN(ir->erstsz, 1u << XHCI_ERST_MAX_SHIFT); i++) {
         uint32_t entry[ERST_ENTRY_WORDS];
@@ -145,18 +144,16 @@ static uint64_t address_of(const struct xhci_interrupter *ir, const struct event
     return ir->segments[at->segment].base + (uint64_t)at->index * TRB_SIZE;
 }
 
-static struct event_position behind(const struct xhci_interrupter *ir)
+static struct event_position behind(const struct xhci_interrupter *ir, struct event_position at)
 {
-    struct event_position next = ir->position;
-
-    if (++next.index < ir->segments[next.segment].size)
-        return next;
-    next.index = 0;
-    if (++next.segment < ir->segment_count)
-        return next;
-    next.segment = 0;
-    next.cycle = !next.cycle;
-    return next;
+    if (++at.index < ir->segments[at.segment].size)
+        return at;
+    at.index = 0;
+    if (++at.segment < ir->segment_count)
+        return at;
+    at.segment = 0;
+    at.cycle = !at.cycle;
+    return at;
 }
 
 static bool put(struct xhci_interrupter *ir, const struct trb *event)
@@ -176,28 +173,26 @@ static bool put(struct xhci_interrupter *ir, const struct trb *event)
         xhci_host_error(xhci, "event ring", at);
         return false;
     }
-    ir->position = behind(ir);
+    ir->position = behind(ir, ir->position);
     return true;
 }
 
-/* 4.9.4: the last free TRB says that the ring is full. False: there is no room. */
+/* 4.9.4: the last TRB but one says that the ring is full. The last is never used: a ring that was
+ * full, and has been taken as a whole, looks another than one of which nothing was taken. False:
+ * there is no room. */
 static bool has_room(struct xhci_interrupter *ir)
 {
-    struct event_position next = behind(ir);
     const struct trb event = {.status = (uint32_t)CODE_EVENT_RING_FULL << 24,
                               .control = TRB_CONTROLLER_EVENT << 10};
+    struct event_position next = behind(ir, ir->position), last = behind(ir, next);
     uint64_t dequeue = ir->erdp & ~(uint64_t)ERDP_FLAGS;
 
-    if (ir->full && address_of(ir, &ir->position) == dequeue)
-        return false; /* nothing was taken since */
-    if (address_of(ir, &next) != dequeue) {
-        ir->full = false;
+    if (address_of(ir, &next) == dequeue)
+        return false;
+    if (address_of(ir, &last) != dequeue)
         return true;
-    }
-    if (!ir->full && put(ir, &event)) {
-        ir->full = true;
+    if (put(ir, &event))
         ir->wanted = true;
-    }
     return false;
 }
 
@@ -307,7 +302,7 @@ static void write_erdp(struct xhci_interrupter *ir, uint64_t value, bool low)
         return;
     release_held(ir);
     /* What the guest has taken already needs no interrupt (4.17.2: IPE). */
-    if (address_of(ir, &ir->position) == (ir->erdp & ~(uint64_t)ERDP_FLAGS) && !ir->full)
+    if (address_of(ir, &ir->position) == (ir->erdp & ~(uint64_t)ERDP_FLAGS))
         ir->wanted = false;
 }
 
@@ -388,7 +383,7 @@ void xhci_events_reset(struct xhci *xhci)
         ir->iman = ir->erstsz = 0;
         ir->imod = 4000; /* 5.5.2.2: 1 ms */
         ir->erstba = ir->erdp = ir->rest = 0;
-        ir->loaded = ir->full = ir->wanted = false;
+        ir->loaded = ir->wanted = false;
         ir->segment_count = 0;
     }
 }

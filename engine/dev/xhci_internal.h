@@ -171,7 +171,6 @@ struct xhci_interrupter {
     } segments[1 << XHCI_ERST_MAX_SHIFT];
     unsigned segment_count;
     struct event_position position, saved;
-    bool full;     /* the guest was told so */
     bool wanted;   /* an event waits for an interrupt: IPE in 4.17.2 */
     uint64_t rest; /* guest time until which there is none: IMOD */
     struct vm_timer timer;

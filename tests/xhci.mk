@@ -1,0 +1,34 @@
+# The xHCI controller and what it brings to PCI.
+xhci_test_libs = engine/libengine.a usb/libvmusb.a disks/libdisks.a core/libcore.a $(GLIB_LIBS)
+xhci_test_fakes = \
+	tests/fakes/fake_board.c tests/fakes/fake_board.h \
+	tests/fakes/scripted_usb_device.c tests/fakes/scripted_usb_device.h \
+	tests/fakes/xhci_driver.c tests/fakes/xhci_driver.h
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/test_pci_msix
+TESTS += tests/unit/test_pci_msix
+tests_unit_test_pci_msix_SOURCES = tests/unit/test_pci_msix.c
+tests_unit_test_pci_msix_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_pci_msix_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_xhci
+TESTS += tests/unit/test_xhci
+tests_unit_test_xhci_SOURCES = tests/unit/test_xhci.c $(xhci_test_fakes)
+tests_unit_test_xhci_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_xhci_LDADD = $(xhci_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_xhci_ports
+TESTS += tests/unit/test_xhci_ports
+tests_unit_test_xhci_ports_SOURCES = tests/unit/test_xhci_ports.c $(xhci_test_fakes)
+tests_unit_test_xhci_ports_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_xhci_ports_LDADD = $(xhci_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_xhci_rings
+TESTS += tests/unit/test_xhci_rings
+tests_unit_test_xhci_rings_SOURCES = tests/unit/test_xhci_rings.c
+tests_unit_test_xhci_rings_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_xhci_rings_LDADD = $(xhci_test_libs) $(CHECK_LIBS)
+endif
+
+check_PROGRAMS += tests/fuzz/fuzz_xhci
+TESTS += tests/fuzz/fuzz_xhci
+EXTRA_DIST += tests/fuzz/corpus/xhci
+tests_fuzz_fuzz_xhci_SOURCES = tests/fuzz/fuzz_xhci.c tests/fuzz/driver.c $(xhci_test_fakes)
+tests_fuzz_fuzz_xhci_LDADD = $(xhci_test_libs)
