@@ -81,7 +81,7 @@ static const struct protocol_command commands[] = {
         .help = "What is plugged into the USB ports.",
         .result =
             "an array of objects: id, driver, port (as in 1, or 1.2 behind a hub), speed (low, "
-            "full, high, super or super+)",
+            "full, high, super or super+), path: the Unix socket of a serial adapter",
         .arguments = no_arguments,
     },
     {
@@ -223,7 +223,9 @@ static const struct protocol_command commands[] = {
         .result = "nothing",
         .arguments = ARGUMENTS(
             {"driver", PROTOCOL_STRING, false, 1, 64,
-             "usb-storage (a stick), usb-uas (a stick of the newer kind), or usb-tablet."},
+             "usb-storage (a stick), usb-uas (a stick of the newer kind), usb-serial (an adapter "
+             "with "
+             "a Unix socket), usb-kbd, usb-tablet, usb-hub or usb-hub3 (for SuperSpeed)."},
             {"id", PROTOCOL_STRING, false, 1, 64, "A name that no other device has."},
             {"port", PROTOCOL_STRING, true, 1, 31,
              "1 to 4, or as in 1.2 the port of a hub there; a free one if it is left out."},

@@ -154,15 +154,16 @@ engine_libengine_a_SOURCES = \
 	engine/machine/dsdt_aml.h \
 	engine/machine/firmware.c engine/machine/firmware.h \
 	engine/machine/firmware_tables.c engine/machine/firmware_tables.h \
+	engine/machine/input_router.c engine/machine/input_router.h \
 	engine/machine/machine.c engine/machine/machine.h \
 	engine/machine/machine_internal.h \
 	engine/machine/machine_jobs.c engine/machine/machine_jobs.h \
 	engine/machine/machine_media.c \
 	engine/machine/machine_stats.c \
 	engine/machine/machine_usb.c engine/machine/machine_usb.h \
+	engine/machine/machine_usb_kinds.c \
 	engine/machine/multiboot.c \
 	engine/machine/option_rom.h \
-	engine/machine/pointer.c engine/machine/pointer.h \
 	engine/machine/q35.c engine/machine/q35.h \
 	engine/machine/ram.c engine/machine/ram.h \
 	engine/machine/read_file.c engine/machine/read_file.h \

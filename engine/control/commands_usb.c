@@ -11,10 +11,12 @@ static void query_usb(struct control_request *request, const json_t *arguments)
 
     for (guint i = 0; i < usb->devices->len; i++) {
         const struct usb_plugged *plugged = g_ptr_array_index(usb->devices, i);
+        const char *path = usb_plugged_socket(plugged);
 
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s}", "id", plugged->id, "driver",
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s*}", "id", plugged->id, "driver",
                                               plugged->driver, "port", plugged->port->path, "speed",
-                                              machine_usb_speed_name(plugged->device->speed)));
+                                              machine_usb_speed_name(plugged->device->speed),
+                                              "path", path));
     }
     control_return(request, list);
 }

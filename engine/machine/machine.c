@@ -380,8 +380,9 @@ static bool init_usb(struct machine *machine, const struct machine_options *opti
     usb->io = machine->io;
     usb->context = options->context;
     usb->folder = options->folder;
+    usb->runtime_folder = options->runtime_folder;
     machine_usb_init(usb);
-    pointer_router_init(&machine->pointer, i8042_input(machine->q35.i8042), usb->tablet);
+    input_router_init(&machine->input, i8042_input(machine->q35.i8042), usb->tablet, usb->keyboard);
     if (usb->xhci != NULL && config->usb_tablet && !machine_usb_add(usb, &tablet, err))
         return false;
     return config->usb_storage == NULL || machine_usb_add(usb, &stick, err);
@@ -520,7 +521,7 @@ struct serial_backend *machine_serial(struct machine *machine)
 
 const struct input_sink *machine_input(struct machine *machine)
 {
-    return &machine->pointer.sink;
+    return &machine->input.sink;
 }
 
 struct machine_usb *machine_usb(struct machine *machine)

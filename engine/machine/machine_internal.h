@@ -6,9 +6,9 @@
 #include "engine/bus/board.h"
 #include "engine/cpu/accel.h"
 #include "engine/cpu/vcpu_set.h"
+#include "engine/machine/input_router.h"
 #include "engine/machine/machine.h"
 #include "engine/machine/machine_usb.h"
-#include "engine/machine/pointer.h"
 #include "engine/machine/q35.h"
 #include "engine/machine/ram.h"
 
@@ -36,7 +36,7 @@ struct machine {
     GMainContext *context;
     struct running_job *jobs[MACHINE_MAX_DISKS]; /* machine_jobs.c; NULL: none on that disk */
     struct machine_usb usb;
-    struct pointer_router pointer;
+    struct input_router input;
     char *cd_path;     /* of the disc that the host put in last; NULL: none */
     gint64 started_us; /* monotonic time at which the engine's main() began; 0: not known */
 

@@ -3,70 +3,9 @@
 
 #include <string.h>
 
-#include "core/config.h"
 #include "core/error.h"
-#include "disks/image.h"
-#include "usb/storage.h"
+#include "usb/keyboard.h"
 #include "usb/tablet.h"
-
-/*
- * The kinds of devices.
- */
-
-static struct usb_device *make_tablet(struct machine_usb *usb,
-                                      const struct machine_usb_options *options, GError **err)
-{
-    if (usb->tablet->port == NULL)
-        return usb_device_ref(usb->tablet);
-    vmdesk_fail(err, VMDESK_ERROR_BUSY, "The machine has its tablet: there is only one pointer.");
-    return NULL;
-}
-
-static struct usb_device *make_storage(struct machine_usb *usb,
-                                       const struct machine_usb_options *options,
-                                       enum usb_storage_transports transports, GError **err)
-{
-    const struct image_options image_options = {.format = "raw", .read_only = options->read_only};
-    const struct usb_storage_options storage = {.transports = transports, .removable = true};
-    g_autofree char *path = machine_config_resolve(usb->folder, options->file);
-    struct image *image;
-
-    if (path == NULL) {
-        vmdesk_fail(err, VMDESK_ERROR_INVALID,
-                    "The device '%s' needs the file of its disk: give one.", options->id);
-        return NULL;
-    }
-    image = image_open(path, &image_options, usb->io, err);
-    return image != NULL ? usb_storage_new(usb->context, options->id, image, &storage, err) : NULL;
-}
-
-static struct usb_device *make_bulk_only(struct machine_usb *usb,
-                                         const struct machine_usb_options *options, GError **err)
-{
-    return make_storage(usb, options, USB_STORAGE_BULK_ONLY, err);
-}
-
-static struct usb_device *make_uas(struct machine_usb *usb,
-                                   const struct machine_usb_options *options, GError **err)
-{
-    return make_storage(usb, options, USB_STORAGE_BOTH, err);
-}
-
-static const struct {
-    const char *name;
-    bool takes_file;
-    struct usb_device *(*make)(struct machine_usb *usb, const struct machine_usb_options *options,
-                               GError **err);
-} drivers[] = {
-    {"usb-tablet", false, make_tablet},
-    {"usb-storage", true, make_bulk_only},
-    {"usb-uas", true, make_uas},
-};
-
-const char *machine_usb_driver(size_t index)
-{
-    return index < G_N_ELEMENTS(drivers) ? drivers[index].name : NULL;
-}
 
 const char *machine_usb_speed_name(enum usb_speed speed)
 {
@@ -75,16 +14,20 @@ const char *machine_usb_speed_name(enum usb_speed speed)
     return names[speed];
 }
 
-/*
- * The list.
- */
+const char *usb_plugged_socket(const struct usb_plugged *plugged)
+{
+    return plugged->serial != NULL ? serial_backend_path(plugged->serial) : NULL;
+}
 
 static void plugged_free(gpointer data)
 {
     struct usb_plugged *plugged = data;
 
-    usb_port_detach(plugged->port);
-    usb_device_reset(plugged->device); /* nobody reads it any more */
+    if (plugged->attached) {
+        usb_port_detach(plugged->port);
+        usb_device_reset(plugged->device); /* nobody reads it any more */
+    }
+    serial_backend_free(plugged->serial);
     usb_device_unref(plugged->device);
     g_free(plugged->id);
     g_free(plugged->driver);
@@ -94,8 +37,10 @@ static void plugged_free(gpointer data)
 void machine_usb_init(struct machine_usb *usb)
 {
     usb->devices = g_ptr_array_new_with_free_func(plugged_free);
-    if (usb->xhci != NULL)
-        usb->tablet = usb_tablet_new(usb->context, "tablet");
+    if (usb->xhci == NULL)
+        return;
+    usb->tablet = usb_tablet_new(usb->context, "tablet");
+    usb->keyboard = usb_keyboard_new(usb->context, "keyboard", NULL, NULL);
 }
 
 /* Devices behind a hub were added after it, and go before it. */
@@ -105,6 +50,7 @@ void machine_usb_finish(struct machine_usb *usb)
         g_ptr_array_remove_index(usb->devices, usb->devices->len - 1);
     g_clear_pointer(&usb->devices, g_ptr_array_unref);
     g_clear_pointer(&usb->tablet, usb_device_unref);
+    g_clear_pointer(&usb->keyboard, usb_device_unref);
 }
 
 static bool find_index(const struct machine_usb *usb, const char *id, guint *ret_index)
@@ -189,29 +135,10 @@ static struct usb_port *choose_port(const struct machine_usb *usb, const char *p
     return NULL;
 }
 
-static struct usb_device *make(struct machine_usb *usb, const struct machine_usb_options *options,
-                               GError **err)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(drivers); i++) {
-        if (strcmp(drivers[i].name, options->driver) != 0)
-            continue;
-        if (options->file != NULL && !drivers[i].takes_file) {
-            vmdesk_fail(err, VMDESK_ERROR_INVALID, "A %s has no file: leave it out.",
-                        options->driver);
-            return NULL;
-        }
-        return drivers[i].make(usb, options, err);
-    }
-    vmdesk_fail(err, VMDESK_ERROR_NOT_FOUND, "There is no driver '%s': use usb-storage, for one.",
-                options->driver);
-    return NULL;
-}
-
 bool machine_usb_add(struct machine_usb *usb, const struct machine_usb_options *options,
                      GError **err)
 {
     struct usb_plugged *plugged;
-    struct usb_device *device;
     struct usb_port *port;
 
     if (usb->xhci == NULL)
@@ -224,18 +151,18 @@ bool machine_usb_add(struct machine_usb *usb, const struct machine_usb_options *
     if (!check_id(usb, options->id, err))
         return false;
     port = choose_port(usb, options->port, err);
-    device = port != NULL ? make(usb, options, err) : NULL;
-    if (device == NULL)
+    if (port == NULL)
         return false;
-    if (!usb_port_attach(port, device, err)) {
-        usb_device_unref(device);
+    plugged = g_new0(struct usb_plugged, 1);
+    plugged->id = g_strdup(options->id);
+    plugged->driver = g_strdup(options->driver);
+    plugged->port = port;
+    plugged->attached =
+        machine_usb_make(usb, options, plugged, err) && usb_port_attach(port, plugged->device, err);
+    if (!plugged->attached) {
+        plugged_free(plugged);
         return false;
     }
-    plugged = g_new(struct usb_plugged, 1);
-    *plugged = (struct usb_plugged){.id = g_strdup(options->id),
-                                    .driver = g_strdup(options->driver),
-                                    .device = device,
-                                    .port = port};
     g_ptr_array_add(usb->devices, plugged);
     return true;
 }
