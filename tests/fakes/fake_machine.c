@@ -33,6 +33,15 @@ static void on_wheel(void *opaque, int steps)
     g_string_append_printf(machine->log, "wheel %d;", steps);
 }
 
+static void plugged_free(gpointer data)
+{
+    struct usb_plugged *plugged = data;
+
+    g_free(plugged->id);
+    g_free(plugged->driver);
+    g_free(plugged);
+}
+
 struct machine *fake_machine_new(const struct machine_observer *observer, void *opaque)
 {
     static const struct input_ops input_ops = {on_key, on_pointer, on_motion, on_wheel};
@@ -43,6 +52,9 @@ struct machine *fake_machine_new(const struct machine_observer *observer, void *
     machine->detail = "";
     machine->log = g_string_new(NULL);
     machine->cd_drive = true;
+    machine->usb.devices = g_ptr_array_new_with_free_func(plugged_free);
+    g_strlcpy(machine->usb_port.path, "1.2", sizeof(machine->usb_port.path));
+    machine->usb_device.speed = USB_SPEED_HIGH;
     machine->observer = observer;
     machine->observer_opaque = opaque;
     return machine;
@@ -52,6 +64,7 @@ void machine_free(struct machine *machine)
 {
     g_queue_clear_full(&machine->queries, g_free);
     g_string_free(machine->log, TRUE);
+    g_ptr_array_unref(machine->usb.devices);
     g_free(machine->cd);
     g_free(machine);
 }
@@ -149,6 +162,55 @@ struct serial_backend *machine_serial(struct machine *machine)
 const struct input_sink *machine_input(struct machine *machine)
 {
     return &machine->sink;
+}
+
+struct machine_usb *machine_usb(struct machine *machine)
+{
+    return &machine->usb;
+}
+
+static struct machine *machine_of(struct machine_usb *usb)
+{
+    return (struct machine *)((char *)usb - offsetof(struct machine, usb));
+}
+
+bool machine_usb_add(struct machine_usb *usb, const struct machine_usb_options *options,
+                     GError **err)
+{
+    struct machine *machine = machine_of(usb);
+    struct usb_plugged *plugged;
+
+    if (!note(machine, err, "plug"))
+        return false;
+    g_string_append_printf(machine->log, "%s at %s with %s%s;", options->driver,
+                           options->port != NULL ? options->port : "any",
+                           options->file != NULL ? options->file : "nothing",
+                           options->read_only ? ", read-only" : "");
+    plugged = g_new0(struct usb_plugged, 1);
+    plugged->id = g_strdup(options->id);
+    plugged->driver = g_strdup(options->driver);
+    plugged->port = &machine->usb_port;
+    plugged->device = &machine->usb_device;
+    g_ptr_array_add(usb->devices, plugged);
+    return true;
+}
+
+bool machine_usb_remove(struct machine_usb *usb, const char *id, GError **err)
+{
+    if (!note(machine_of(usb), err, "unplug"))
+        return false;
+    g_ptr_array_set_size(usb->devices, 0);
+    return true;
+}
+
+const char *usb_plugged_socket(const struct usb_plugged *plugged)
+{
+    return NULL;
+}
+
+const char *machine_usb_speed_name(enum usb_speed speed)
+{
+    return speed == USB_SPEED_HIGH ? "high" : "?";
 }
 
 bool machine_change_cd(struct machine *machine, const char *path, bool force, GError **err)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A machine without a guest: engine/machine/machine.h, and what of display/display.h and
- * display/vnc.h the control server asks. It writes down what it was told, and gives the screen when
- * the test says so.
+ * A machine without a guest: engine/machine/machine.h, machine_usb.h, and what of display/display.h
+ * and display/vnc.h the control server asks. It writes down what it was told, and gives the screen
+ * when the test says so.
  */
 #ifndef TESTS_FAKES_FAKE_MACHINE_H
 #define TESTS_FAKES_FAKE_MACHINE_H
@@ -10,6 +10,7 @@
 #include "display/display.h"
 #include "display/vnc.h"
 #include "engine/machine/machine_jobs.h"
+#include "engine/machine/machine_usb.h"
 
 struct fake_query {
     struct screen_query query;
@@ -32,6 +33,9 @@ struct machine {
     struct vnc_info vnc;
     struct serial_backend *serial;
     struct input_sink sink;
+    struct machine_usb usb;
+    struct usb_port usb_port; /* of all devices */
+    struct usb_device usb_device;
     const struct machine_observer *observer;
     void *observer_opaque;
     GQueue queries; /* struct fake_query *: waiting for the screen */

@@ -18,6 +18,7 @@ GUEST_TESTS = \
 	tests/guest/test_seabios.sh \
 	tests/guest/test_snow.sh \
 	tests/guest/test_soft.sh \
+	tests/guest/test_usb_linux.sh \
 	tests/guest/test_vnc_port.sh \
 	tests/guest/test_vnc_stall.sh
 # What the software CPU runs too, within a minute.
@@ -30,6 +31,7 @@ SOFT_GUEST_TESTS = \
 	tests/guest/test_seabios.sh
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \
 	tests/guest/linux.sh tests/guest/stress.sh tests/guest/stress_init.sh \
+	tests/guest/usb_guest.sh tests/guest/usb_init.sh \
 	tests/guest/keys.S tests/guest/snow.S
 
 .PHONY: check-guest

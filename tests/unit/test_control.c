@@ -214,6 +214,32 @@ START_TEST(test_cd)
 }
 END_TEST
 
+START_TEST(test_usb)
+{
+    struct user *user = connect_user();
+
+    assert_took(ask(user, "{\"execute\":\"query-usb\"}"), "{\"return\":[]}");
+    assert_took(ask(user, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"usb-storage\","
+                          "\"id\":\"s\",\"file\":\"/s.img\",\"read-only\":true}}"),
+                "{\"data\":{\"device\":\"s\"},\"event\":\"DEVICE_ADDED\"}");
+    assert_took(take(user), "{\"return\":{}}");
+    ck_assert_str_eq(machine->log->str, "plug;usb-storage at any with /s.img, read-only;");
+    assert_took(ask(user, "{\"execute\":\"query-usb\"}"),
+                "{\"return\":[{\"driver\":\"usb-storage\",\"id\":\"s\",\"port\":\"1.2\","
+                "\"speed\":\"high\"}]}");
+    assert_error(ask(user, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":"
+                           "\"usb-storage\",\"id\":\"t\",\"file\":\"t.img\"}}"),
+                 "GenericError", "absolute");
+    assert_took(ask(user, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"s\"}}"),
+                "{\"data\":{\"device\":\"s\"},\"event\":\"DEVICE_DELETED\"}");
+    assert_took(take(user), "{\"return\":{}}");
+    machine->fails = "No.";
+    assert_error(ask(user, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"s\"}}"),
+                 "DeviceNotActive", "No.");
+    leave(user);
+}
+END_TEST
+
 #define EVENTS(events) "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[" events "]}}"
 #define KEY(down, name)                                                                          \
     "{\"type\":\"key\",\"data\":{\"down\":" down ",\"key\":{\"type\":\"qcode\",\"data\":\"" name \
@@ -425,6 +451,7 @@ int main(void)
     tcase_add_test(tcase, test_run_commands_and_events);
     tcase_add_test(tcase, test_queries);
     tcase_add_test(tcase, test_cd);
+    tcase_add_test(tcase, test_usb);
     tcase_add_test(tcase, test_input);
     tcase_add_loop_test(tcase, test_bad_input_sends_nothing, 0, G_N_ELEMENTS(bad_events));
     tcase_add_test(tcase, test_text_screen);
