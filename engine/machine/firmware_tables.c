@@ -50,9 +50,15 @@ static GBytes *build_boot_order(const struct firmware_facts *facts)
 
     if (facts->direct_boot)
         g_string_append(out, DIRECT_BOOT_ORDER "\n");
-    for (unsigned i = 0; i < facts->boot_port_count; i++)
-        g_string_append_printf(out, "/pci@i0cf8/pci8086,2922@1f,2/drive@%u/disk@0\n",
-                               facts->boot_ports[i]);
+    for (unsigned i = 0; i < facts->boot_port_count; i++) {
+        unsigned port = facts->boot_ports[i];
+
+        if (port & FIRMWARE_BOOT_USB)
+            g_string_append_printf(out, "/pci@i0cf8/usb@14/storage@%u/channel@0/disk@0,0\n",
+                                   port & ~FIRMWARE_BOOT_USB);
+        else
+            g_string_append_printf(out, "/pci@i0cf8/pci8086,2922@1f,2/drive@%u/disk@0\n", port);
+    }
     if (out->len > 0)
         g_string_truncate(out, out->len - 1);
 

@@ -14,6 +14,7 @@
 struct fw_cfg;
 
 #define FIRMWARE_BOOT_PORTS 6
+#define FIRMWARE_BOOT_USB 0x80 /* a USB port, not one of the AHCI */
 
 struct firmware_facts {
     unsigned cpus;     /* all present from the start; local APIC ids 0 .. cpus - 1 */
@@ -22,7 +23,7 @@ struct firmware_facts {
     uint8_t uuid[16];  /* in the order of its text form */
     bool boot_menu;    /* wait for a key that opens the firmware's boot menu */
     bool direct_boot;  /* direct_boot_prepare() was called: start that kernel first */
-    uint8_t boot_ports[FIRMWARE_BOOT_PORTS]; /* AHCI ports, in boot order */
+    uint8_t boot_ports[FIRMWARE_BOOT_PORTS]; /* in boot order: AHCI ports, FIRMWARE_BOOT_USB */
     unsigned boot_port_count;
 };
 

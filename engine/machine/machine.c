@@ -373,6 +373,7 @@ static bool init_usb(struct machine *machine, const struct machine_options *opti
     const struct machine_usb_options tablet = {.driver = "usb-tablet", .id = "tablet"};
     const struct machine_usb_options stick = {.driver = "usb-storage",
                                               .id = "stick",
+                                              .port = G_STRINGIFY(Q35_STICK_PORT),
                                               .file = config->usb_storage};
     struct machine_usb *usb = &machine->usb;
 

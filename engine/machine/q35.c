@@ -148,7 +148,7 @@ static bool add_storage(struct q35 *q35, GError **err)
     return true;
 }
 
-/* The boot order as AHCI ports: all disks in turn, or the CD drive. */
+/* The boot order: all disks in turn, the stick last, or the CD drive. */
 static void list_boot_ports(const struct machine_config *config, struct firmware_facts *facts)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(config->boot_order); i++) {
@@ -156,6 +156,8 @@ static void list_boot_ports(const struct machine_config *config, struct firmware
             if (config->boot_order[i] == BOOT_DISK && config->disks[disk].file != NULL)
                 facts->boot_ports[facts->boot_port_count++] = disk;
         }
+        if (config->boot_order[i] == BOOT_DISK && config->usb_storage != NULL)
+            facts->boot_ports[facts->boot_port_count++] = FIRMWARE_BOOT_USB | Q35_STICK_PORT;
         if (config->boot_order[i] == BOOT_CDROM && config->cdrom_present)
             facts->boot_ports[facts->boot_port_count++] = Q35_CD_PORT;
     }

@@ -16,7 +16,8 @@
 #include "engine/dev/xhci.h"
 #include "engine/machine/ram.h"
 
-#define Q35_CD_PORT 4 /* of the AHCI; disks 0 to 3 take the ports of their number */
+#define Q35_CD_PORT 4    /* of the AHCI; disks 0 to 3 take the ports of their number */
+#define Q35_STICK_PORT 4 /* of the xHCI: the stick of the definition */
 
 struct q35 {
     /* What it is built with; none of it is owned. */

@@ -18,6 +18,7 @@ GUEST_TESTS = \
 	tests/guest/test_seabios.sh \
 	tests/guest/test_snow.sh \
 	tests/guest/test_soft.sh \
+	tests/guest/test_usb_boot.sh \
 	tests/guest/test_usb_linux.sh \
 	tests/guest/test_vnc_port.sh \
 	tests/guest/test_vnc_stall.sh

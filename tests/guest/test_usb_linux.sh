@@ -10,25 +10,28 @@ need_file /usr/share/seabios/bios-256k.bin seabios
 get_usb_guest
 truncate -s 96M "$work/stick.img"
 truncate -s 80M "$work/uas.img"
+/sbin/mkfs.ext4 -q -F "$work/uas.img" || skip "no mkfs.ext4: install the package e2fsprogs"
 make_usb_machine usb --set machine.cpus=2 --set usb.storage="$work/stick.img"
 boot_usb_machine usb
 
 guest "^list: end" 60 list
 results list | grep -q "^1-1 480 USB Tablet" || fail "no tablet: $(results list)"
-results list | grep -q "^2-2 5000 USB Storage" || fail "no stick: $(results list)"
+results list | grep -q "^2-4 5000 USB Storage" || fail "no stick: $(results list)"
 
 # digest IMAGE MEBIBYTES: of what is on it
 digest() { head -c "${2}M" "$1" | sha256sum | cut -d ' ' -f 1; }
 
-guest "^copy: [0-9a-f]" 300 'copy $(disk 2-2) 64'
+guest "^copy: [0-9a-f]" 300 'copy $(disk 2-4) 64'
 results copy | grep -q "^same" || fail "the stick gives back something else"
 [ "$(results copy | tail -n 1)" = "$(digest "$work/stick.img" 64)" ] || fail "the image differs"
-guest "^filesystem: 100000 lines 100000" 60 'filesystem $(disk 2-2)'
 
 control usb device_add "{\"driver\":\"usb-uas\",\"id\":\"disk\",\"port\":\"3\",\"file\":\"$work/uas.img\"}" >/dev/null ||
     fail "the disk cannot be plugged in"
 wait_file "$log" "sdb.*Attached SCSI" 60
 guest "^driver: uas" 20 'driver 2-3'
+guest "^filesystem: 100000 lines 100000" 60 'filesystem $(disk 2-3)'
+/sbin/debugfs -R "cat numbers.txt" "$work/uas.img" 2>/dev/null | cmp - <(seq 1 100000) ||
+    fail "the guest's file is not on the image"
 guest "^copy: [0-9a-f]" 300 'copy $(disk 2-3) 64'
 [ "$(results copy | grep -c "^same")" = 2 ] || fail "the UAS disk gives back something else"
 [ "$(results copy | tail -n 1)" = "$(digest "$work/uas.img" 64)" ] || fail "the image differs"
@@ -46,12 +49,12 @@ guest "^copy: [0-9a-f]" 100 'copy $(disk 2-3) 4'
 [ "$(results copy | grep -c "^same")" = 3 ] || fail "the disk gives back something else"
 
 # A hub and what is behind it.
-control usb device_add '{"driver":"usb-hub","id":"hub","port":"4"}' >/dev/null || fail "no hub"
-control usb device_add '{"driver":"usb-serial","id":"line","port":"4.1"}' >/dev/null || fail "no line"
-control usb device_add '{"driver":"usb-kbd","id":"keys","port":"4.2"}' >/dev/null || fail "no keys"
+control usb device_add '{"driver":"usb-hub","id":"hub","port":"2"}' >/dev/null || fail "no hub"
+control usb device_add '{"driver":"usb-serial","id":"line","port":"2.1"}' >/dev/null || fail "no line"
+control usb device_add '{"driver":"usb-kbd","id":"keys","port":"2.2"}' >/dev/null || fail "no keys"
 wait_file "$log" "cdc_acm.*ttyACM0" 60
-wait_file "$log" "USB Keyboard.*1-4.2" 60
-guest "^list: 1-4.2" 20 list
+wait_file "$log" "USB Keyboard.*1-2.2" 60
+guest "^list: 1-2.2" 20 list
 guest "^answer: ready" 20 'answer /dev/ttyACM0'
 python3 - "$XDG_RUNTIME_DIR/vmdesk/usb/usb-line.sock" <<'EOF' || fail "the serial adapter does not answer"
 import socket, sys
@@ -69,7 +72,7 @@ wait_file "$log" "^events: end" 60
 results events | grep -q "^1 30 1" || fail "the key did not go down: $(results events)"
 results events | grep -q "^1 30 0" || fail "the key did not come up: $(results events)"
 control usb device_del '{"id":"hub"}' >/dev/null || fail "the hub cannot be pulled out"
-guest "^driver: usb-storage" 60 'while [ -e /sys/bus/usb/devices/1-4 ]; do sleep 1; done; driver 2-3'
+guest "^driver: usb-storage" 60 'while [ -e /sys/bus/usb/devices/1-2 ]; do sleep 1; done; driver 2-3'
 control usb query-usb | grep -q '"keys"' && fail "the keyboard is left without its hub"
 
 # The pointer, in pixels of the screen and in the tablet's own units.

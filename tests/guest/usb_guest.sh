@@ -9,7 +9,8 @@ cache=${VMDESK_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vmdesk-tests}
 # In the order of their needs.
 usb_modules="usb-common usbcore xhci-hcd xhci-pci scsi_common scsi_mod crct10dif_common
     crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic crc64-rocksoft t10-pi sd_mod
-    usb-storage uas hid usbhid hid-generic evdev cdc-acm fat nls_cp437 nls_ascii vfat"
+    usb-storage uas hid usbhid hid-generic evdev cdc-acm libcrc32c crc32c_generic
+    crc16 mbcache jbd2 ext4"
 
 # unpack PACKAGE FOLDER: into that folder of the cache
 unpack() {

@@ -46,10 +46,10 @@ copy() {
     rm /data
 }
 
-# filesystem DISK: a FAT file system, with a file that outlasts its being unmounted
+# filesystem DISK: a file that outlasts its file system's being unmounted
 filesystem() {
-    mkfs.vfat "$1" && mount -t vfat "$1" /mnt && seq 1 100000 >/mnt/numbers.txt && umount /mnt
-    mount -t vfat "$1" /mnt
+    mount -t ext4 "$1" /mnt && seq 1 100000 >/mnt/numbers.txt && umount /mnt
+    mount -t ext4 "$1" /mnt
     echo "filesystem: $(wc -l </mnt/numbers.txt) lines $(tail -n 1 /mnt/numbers.txt)"
     umount /mnt
 }

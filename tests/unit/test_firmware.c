@@ -167,15 +167,17 @@ START_TEST(boot_order)
         .cpus = 2,
         .low_ram = 1 << 30,
         .direct_boot = true,
-        .boot_ports = {4, 0},
-        .boot_port_count = 2,
+        .boot_ports = {4, 0, FIRMWARE_BOOT_USB | 3},
+        .boot_port_count = 3,
     };
 
     ck_assert(firmware_tables_add(fw_cfg, &facts, NULL));
     g_autoptr(GBytes) order = read_named("bootorder");
     ck_assert_str_eq(g_bytes_get_data(order, NULL), "/rom@genroms/vmdesk-boot.bin\n"
                                                     "/pci@i0cf8/pci8086,2922@1f,2/drive@4/disk@0\n"
-                                                    "/pci@i0cf8/pci8086,2922@1f,2/drive@0/disk@0");
+                                                    "/pci@i0cf8/pci8086,2922@1f,2/drive@0/disk@0\n"
+                                                    "/pci@i0cf8/usb@14/storage@3/channel@0/"
+                                                    "disk@0,0");
 }
 END_TEST
 
