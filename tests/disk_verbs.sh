@@ -294,9 +294,8 @@ nothing_like 'x*' 'disk.raw.*' '*.part' '*.new' 'below/x*'
 mkfifo commands
 qemu-io -f qcow2 disk.qcow2 <commands >/dev/null &
 exec 3>commands
-printf 'length\n' >&3
-for _ in $(seq 100); do
-    "$vmdesk" disk resize disk.qcow2 24M 2>/dev/null || break
+for _ in $(seq 300); do
+    grep -q ":$(stat -c %i disk.qcow2) " /proc/locks && break
     sleep 0.1
 done
 check 4 'disk.qcow2 is in use' resize disk.qcow2 30M
