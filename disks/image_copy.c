@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "core/text.h"
 #include "disks/image_format.h"
 #include "disks/image_walk.h"
 
@@ -249,4 +250,41 @@ bool image_compare(struct image *image, struct image *other, bool *ret_same, uin
     *ret_same = comparing.first == UINT64_MAX;
     *ret_offset = comparing.first;
     return done;
+}
+
+/* Whether anything but zeros lies past the size. */
+static bool has_data_past(struct image *image, uint64_t size, bool *ret_data, GError **err)
+{
+    struct block_status status;
+
+    *ret_data = false;
+    for (uint64_t at = size; at < image->size && !*ret_data; at += status.length) {
+        if (!image_status(image, at, image->size - at, &status, err))
+            return false;
+        *ret_data = status.state == BLOCK_DATA || status.state == BLOCK_COMPRESSED;
+    }
+    return true;
+}
+
+bool image_resize_keeping(struct image *image, uint64_t size,
+                          enum image_preallocation preallocation,
+                          const struct image_progress *progress, GError **err)
+{
+    unsigned flags = 0;
+    bool data;
+
+    if (size < image->size) {
+        g_autofree char *now = text_format_size(image->size), *then = text_format_size(size);
+
+        if (!has_data_past(image, size, &data, err))
+            return false;
+        if (data)
+            return vmdesk_fail(err, VMDESK_ERROR_INVALID,
+                               "The image %s has %s, and data past %s, which would be lost: shrink "
+                               "the file system in the guest first, then use \"vmdesk disk resize "
+                               "--shrink\".",
+                               image->file->path, now, then);
+        flags = IMAGE_RESIZE_SHRINK;
+    }
+    return image_resize(image, size, flags, preallocation, progress, err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is done with two images: copying one to a new one of any format, and comparing them; and how
- * large a copy would be. All on the owner's thread, which waits; the images' I/O context works.
+ * What needs to look at all of an image: copying it to a new one of any format, comparing it with
+ * another, telling how large a copy would be, and cutting it where it is empty. All on the owner's
+ * thread, which waits; the images' I/O context works.
  */
 #ifndef DISKS_IMAGE_COPY_H
 #define DISKS_IMAGE_COPY_H
@@ -22,6 +23,11 @@ bool image_convert(struct image *source, const char *path,
  * sector that differs. */
 bool image_compare(struct image *image, struct image *other, bool *ret_same, uint64_t *ret_offset,
                    const struct image_progress *progress, GError **err);
+
+/* As image_resize(); it shrinks where only zeros are cut off. */
+bool image_resize_keeping(struct image *image, uint64_t size,
+                          enum image_preallocation preallocation,
+                          const struct image_progress *progress, GError **err);
 
 struct image_measure {
     uint64_t required;        /* bytes of the file when all is copied */

@@ -4,48 +4,24 @@
 #include <stdio.h>
 
 #include "core/error.h"
-#include "core/text.h"
+#include "disks/image_copy.h"
 #include "ui/disk_verbs.h"
 #include "ui/output.h"
-
-/* Whether anything but zeros lies past the size. */
-static bool holds_data_past(struct image *image, uint64_t size, bool *ret_data, GError **err)
-{
-    struct block_status status;
-
-    *ret_data = false;
-    for (uint64_t at = size; at < image_size(image) && !*ret_data; at += status.length) {
-        if (!image_status(image, at, image_size(image) - at, &status, err))
-            return false;
-        *ret_data = status.state == BLOCK_DATA || status.state == BLOCK_COMPRESSED;
-    }
-    return true;
-}
 
 static bool resize(const struct verb_call *call, struct image *image, uint64_t size, GError **err)
 {
     enum image_preallocation preallocation;
-    unsigned flags = verb_has(call, "shrink") ? IMAGE_RESIZE_SHRINK : 0;
     struct disk_progress *progress;
-    bool data, done;
+    bool done;
 
     if (!disk_preallocation(call, &preallocation, err))
         return false;
-    if (size < image_size(image) && flags == 0) {
-        g_autofree char *now = text_format_size(image_size(image));
-        g_autofree char *then = text_format_size(size);
-
-        if (!holds_data_past(image, size, &data, err))
-            return false;
-        if (data)
-            return vmdesk_fail(err, VMDESK_ERROR_INVALID,
-                               "The image %s has %s, and data past %s, which would be lost: shrink "
-                               "the file system in the guest first, then use --shrink.",
-                               image_path(image), now, then);
-        flags = IMAGE_RESIZE_SHRINK;
-    }
     progress = disk_progress_new("Resizing");
-    done = image_resize(image, size, flags, preallocation, disk_progress_of(progress), err);
+    if (verb_has(call, "shrink"))
+        done = image_resize(image, size, IMAGE_RESIZE_SHRINK, preallocation,
+                            disk_progress_of(progress), err);
+    else
+        done = image_resize_keeping(image, size, preallocation, disk_progress_of(progress), err);
     disk_progress_free(progress);
     return done;
 }
