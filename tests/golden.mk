@@ -5,6 +5,7 @@ tests_fakes_scripted_engine_LDADD = core/libcore.a $(GLIB_LIBS) $(JANSSON_LIBS)
 
 golden_tests = \
 	tests/golden/console.sh \
+	tests/golden/disks.sh \
 	tests/golden/engine.sh \
 	tests/golden/forms.sh \
 	tests/golden/list.sh \
@@ -17,11 +18,12 @@ check_PROGRAMS += tests/fuzz/fuzz_guest_screen
 TESTS += tests/fuzz/fuzz_guest_screen
 EXTRA_DIST += tests/fuzz/corpus/guest_screen
 tests_fuzz_fuzz_guest_screen_SOURCES = tests/fuzz/fuzz_guest_screen.c tests/fuzz/driver.c
-tests_fuzz_fuzz_guest_screen_LDADD = ui/tui/libtui.a core/libcore.a $(TUI_LIBS) $(JANSSON_LIBS) \
+tests_fuzz_fuzz_guest_screen_LDADD = ui/tui/libtui.a disks/libdisks.a core/libcore.a $(TUI_LIBS) \
+	$(DISK_LIBS) $(JANSSON_LIBS) \
 	$(GLIB_LIBS)
 
 if HAVE_CHECK
-tui_test_libs = ui/tui/libtui.a core/libcore.a $(TUI_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
+tui_test_libs = ui/tui/libtui.a disks/libdisks.a core/libcore.a $(TUI_LIBS) $(DISK_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/test_tui_parts
 TESTS += tests/unit/test_tui_parts
 tests_unit_test_tui_parts_SOURCES = tests/unit/test_tui_parts.c

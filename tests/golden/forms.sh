@@ -39,7 +39,7 @@ keys Escape
 wait_gone 'New machine'
 
 # A setting: refused with the reason, then taken.
-keys 3
+keys 4
 wait_for machine.cpus
 golden forms-settings
 keys Enter

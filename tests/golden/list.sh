@@ -71,7 +71,7 @@ double_click_opens() {
     shows '1 Overview'
 }
 eventually "a double click does not open the machine" double_click_opens
-click 30 1
+click 40 1
 wait_for machine.memory
 click 2 23
 wait_for Machines

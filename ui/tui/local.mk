@@ -6,6 +6,9 @@ ui_tui_libtui_a_SOURCES = \
 	ui/tui/curses.h \
 	ui/tui/dialog.c \
 	ui/tui/disc_picker.c \
+	ui/tui/disk_actions.c ui/tui/disk_actions.h \
+	ui/tui/disk_work.c ui/tui/disk_work.h \
+	ui/tui/disks.c \
 	ui/tui/draw.c \
 	ui/tui/feed.c ui/tui/feed.h \
 	ui/tui/field.c ui/tui/field.h \

@@ -189,6 +189,7 @@ static void act_on_view(struct main_screen *main, enum action action)
         break;
     case ACTION_TAB_OVERVIEW:
     case ACTION_TAB_CONSOLE:
+    case ACTION_TAB_DISKS:
     case ACTION_TAB_SETTINGS:
     case ACTION_TAB_LOG:
         show_tab(main, action - ACTION_TAB_OVERVIEW);
@@ -701,6 +702,7 @@ struct screen *main_screen_new(struct tui *tui, const char *machine)
     main->screen = (struct screen){&main_ops, tui};
     main->tabs[TAB_OVERVIEW] = overview_new(tui);
     main->tabs[TAB_CONSOLE] = console_new(tui);
+    main->tabs[TAB_DISKS] = disks_new(tui);
     main->tabs[TAB_SETTINGS] = settings_new(tui);
     main->tabs[TAB_LOG] = log_view_new(tui);
     main->shown = g_ptr_array_new();

@@ -1,0 +1,110 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The disks of a machine: what they take and lie on, their snapshots, and work on them.
+. "${0%/*}/lib.sh"
+
+folder=$machines/box
+mkdir -p "$folder"
+(cd "$folder" && "$VMDESK" disk create base.qcow2 64M --cluster-size 64K &&
+    "$VMDESK" disk create disk0.qcow2 --backing base.qcow2 && "$VMDESK" disk create data.raw 16M)
+machine box <<'EOF'
+[disk0]
+file = disk0.qcow2
+format = qcow2
+
+[disk1]
+file = data.raw
+EOF
+machine lost <<'EOF'
+[disk0]
+file = gone.raw
+EOF
+
+# What the images take depends on the file system, and dates on the day.
+mask='s/ [0-9.]*[^0-9.]*[KMG]*i*[Bb][ytes]* used/ SOME used/; s/20[0-9-]* [0-9]*:[0-9]*/DATE            /'
+open_tui 80 24 --machine lost
+keys 3
+wait_for 'Cannot open the image'
+open_tui 80 24 --machine box
+keys 3
+wait_for 'on base.qcow2 (qcow2)'
+wait_for 'disk0.qcow2'
+wait_for '64M'
+
+# Take a snapshot, and one that descends from it.
+keys Enter
+wait_for 'Take a snapshot...'
+golden disks-menu
+keys s
+wait_for 'A name for what'
+keys Enter
+wait_for 'Type a name'
+typed 'first'
+keys Enter
+wait_for 'done'
+wait_for 'first'
+wait_for 'you are here'
+keys Enter s
+wait_for 'A name for what'
+typed 'second'
+keys Enter
+wait_for '  second'
+eventually "the image has both" sh -c \
+    "[ \$('$VMDESK' disk snapshot list --json '$folder/disk0.qcow2' | grep -c '\"name\"') = 2 ]"
+
+# Going back asks first, and Cancel is what Enter means.
+keys Down Down Enter
+wait_for 'Go back to it...'
+keys b
+wait_for 'holds now is lost'
+golden disks-go-back
+keys Enter
+wait_gone 'holds now is lost'
+keys Enter b
+wait_for 'holds now is lost'
+keys Right Enter
+wait_for 'Going back: done'
+
+# Deleting, in the same way.
+keys Down Enter x
+wait_for 'deleted for good'
+keys y
+wait_for 'Deleting a snapshot: done'
+wait_gone '  second'
+
+# Resizing: what is wrong keeps the dialog.
+keys g Enter r
+wait_for 'The new size.'
+keys C-u
+typed 'large'
+keys Enter
+wait_for 'large'
+keys C-u
+typed '96M'
+keys Enter
+wait_for 'Resizing: done'
+wait_for '96M'
+
+# Checking, and converting what holds no snapshots.
+keys Enter c
+wait_for 'Checking: done'
+keys Down Down Down Enter
+wait_for 'convert it first'
+golden disks-raw
+keys v
+wait_for 'A new qcow2 image'
+keys Enter
+wait_for 'Converting: done'
+[ "$(head -c 3 "$folder/data.qcow2")" = QFI ] || fail "the image was not made"
+
+# A running machine keeps its images to itself.
+script box <<'EOF'
+{}
+EOF
+keys s
+wait_for 'running'
+keys 3
+wait_for 'the machine has it'
+keys g Enter
+wait_for 'the machine runs'
+golden disks-running-menu
