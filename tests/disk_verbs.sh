@@ -292,10 +292,11 @@ nothing_like 'x*' 'disk.raw.*' '*.part' '*.new' 'below/x*'
 
 # In use by another program.
 mkfifo commands
-qemu-io -f qcow2 disk.qcow2 <commands >/dev/null &
+qemu-io -f qcow2 disk.qcow2 <commands >answers &
 exec 3>commands
-for _ in $(seq 300); do
-    grep -q ":$(stat -c %i disk.qcow2) " /proc/locks && break
+printf 'length\n' >&3
+for _ in $(seq 600); do
+    ! grep -q MiB answers || break
     sleep 0.1
 done
 check 4 'disk.qcow2 is in use' resize disk.qcow2 30M

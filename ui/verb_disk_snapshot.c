@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/error.h"
+#include "disks/image_tree.h"
 #include "ui/disk_snapshots.h"
 #include "ui/disk_verbs.h"
 #include "ui/output.h"
@@ -82,7 +83,7 @@ bool verb_disk_snapshot_create(const struct verb_call *call, GError **err)
     if (call->arguments[1][0] == '\0')
         return verb_misused(err, "Give the snapshot a name");
     return disk_open(&disk, call, call->arguments[0], DISK_WRITE, err) &&
-           disk_close(&disk, image_snapshot_create(disk.image, &description, err), err);
+           disk_close(&disk, image_tree_create(disk.image, &description, err), err);
 }
 
 bool verb_disk_snapshot_apply(const struct verb_call *call, GError **err)
@@ -90,7 +91,7 @@ bool verb_disk_snapshot_apply(const struct verb_call *call, GError **err)
     struct disk_image disk;
 
     return disk_open(&disk, call, call->arguments[0], DISK_WRITE, err) &&
-           disk_close(&disk, image_snapshot_apply(disk.image, call->arguments[1], err), err);
+           disk_close(&disk, image_tree_apply(disk.image, call->arguments[1], err), err);
 }
 
 bool verb_disk_snapshot_delete(const struct verb_call *call, GError **err)
@@ -98,7 +99,7 @@ bool verb_disk_snapshot_delete(const struct verb_call *call, GError **err)
     struct disk_image disk;
 
     return disk_open(&disk, call, call->arguments[0], DISK_WRITE, err) &&
-           disk_close(&disk, image_snapshot_delete(disk.image, call->arguments[1], err), err);
+           disk_close(&disk, image_tree_delete(disk.image, call->arguments[1], err), err);
 }
 
 bool verb_disk_snapshot_rename(const struct verb_call *call, GError **err)

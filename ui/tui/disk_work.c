@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "core/snapshot_tree.h"
 #include "disks/image_copy.h"
+#include "disks/image_tree.h"
 #include "disks/io_context.h"
 
 #define WORK_THREADS 4
@@ -62,20 +62,6 @@ static struct image *open_image(struct disk_work *work, const struct disk_name *
     g_autofree char *path = machine_config_resolve(disk->folder, disk->file);
 
     return image_open(path, &options, work->io, err);
-}
-
-/* The tree of the image's snapshots. */
-static struct snapshot_tree *load_tree(const struct disk_name *disk, const GPtrArray *snapshots,
-                                       GError **err)
-{
-    g_autofree struct snapshot_key *keys = g_new0(struct snapshot_key, snapshots->len + 1);
-
-    for (guint i = 0; i < snapshots->len; i++) {
-        const struct image_snapshot *snapshot = snapshots->pdata[i];
-
-        keys[i] = (struct snapshot_key){snapshot->id, snapshot->date_sec};
-    }
-    return snapshot_tree_load(disk->folder, disk->file, keys, snapshots->len, err);
 }
 
 static struct disk_snapshot *snapshot_new(const struct image_snapshot *from,
@@ -140,8 +126,7 @@ static void list_tree(struct disk_view *view, const GPtrArray *snapshots,
     }
 }
 
-static bool view_snapshots(struct image *image, const struct disk_name *disk,
-                           struct disk_view *view, GError **err)
+static bool view_snapshots(struct image *image, struct disk_view *view, GError **err)
 {
     g_autoptr(GPtrArray) snapshots = image_snapshots(image, err);
     struct snapshot_tree *tree;
@@ -149,7 +134,7 @@ static bool view_snapshots(struct image *image, const struct disk_name *disk,
     if (snapshots == NULL)
         return false;
     /* Without the file they are a flat list. */
-    tree = load_tree(disk, snapshots, NULL);
+    tree = image_tree_load(image, snapshots, NULL);
     list_tree(view, snapshots, tree);
     snapshot_tree_free(tree);
     return true;
@@ -180,7 +165,7 @@ static bool view_image(struct image *image, const struct disk_name *disk, struct
     for (struct image *below = image_backing(image);
          below != NULL && view->chain->len < DISK_CHAIN_SHOWN; below = image_backing(below))
         g_ptr_array_add(view->chain, name_below(disk, below));
-    return view_snapshots(image, disk, view, err);
+    return view_snapshots(image, view, err);
 }
 
 static void look(struct disk_work *work)
@@ -200,57 +185,6 @@ static void look(struct disk_work *work)
         if (error != NULL)
             view->error = g_strdup(error->message);
     }
-}
-
-static struct image_snapshot *find_snapshot(const GPtrArray *snapshots, const char *id_or_name)
-{
-    for (int by_name = 0; by_name < 2; by_name++) {
-        for (guint i = 0; i < snapshots->len; i++) {
-            struct image_snapshot *snapshot = snapshots->pdata[i];
-
-            if (strcmp(by_name ? snapshot->name : snapshot->id, id_or_name) == 0)
-                return snapshot;
-        }
-    }
-    return NULL;
-}
-
-/* Changes the image's snapshots, and the tree with them. */
-static bool change_snapshots(struct disk_work *work, struct image *image, GError **err)
-{
-    const struct disk_task *task = &work->task;
-    const struct image_snapshot description = {.name = task->argument, .icount = UINT64_MAX};
-    g_autoptr(GPtrArray) before = image_snapshots(image, err), after = NULL;
-    const struct image_snapshot *snapshot;
-    struct snapshot_tree *tree;
-    struct snapshot_key key;
-    bool done;
-
-    tree = before != NULL ? load_tree(&task->disks[0], before, err) : NULL;
-    if (tree == NULL)
-        return false;
-    if (task->kind == DISK_SNAPSHOT_CREATE)
-        done = image_snapshot_create(image, &description, err);
-    else if (task->kind == DISK_SNAPSHOT_APPLY)
-        done = image_snapshot_apply(image, task->argument, err);
-    else
-        done = image_snapshot_delete(image, task->argument, err);
-    after = done ? image_snapshots(image, err) : NULL;
-    snapshot = after != NULL ? find_snapshot(task->kind == DISK_SNAPSHOT_DELETE ? before : after,
-                                             task->argument)
-                             : NULL;
-    if (snapshot != NULL) {
-        key = (struct snapshot_key){snapshot->id, snapshot->date_sec};
-        if (task->kind == DISK_SNAPSHOT_CREATE)
-            snapshot_tree_created(tree, &key);
-        else if (task->kind == DISK_SNAPSHOT_APPLY)
-            snapshot_tree_applied(tree, &key);
-        else
-            snapshot_tree_deleted(tree, key.id);
-        done = snapshot_tree_save(tree, err);
-    }
-    snapshot_tree_free(tree);
-    return done && after != NULL;
 }
 
 static bool check(struct image *image, const struct image_progress *progress, GError **err)
@@ -282,6 +216,7 @@ static bool convert(struct disk_work *work, struct image *image,
 static bool change(struct disk_work *work, GError **err)
 {
     const struct disk_task *task = &work->task;
+    const struct image_snapshot description = {.name = task->argument, .icount = UINT64_MAX};
     const struct image_progress progress = {step, work};
     bool write = task->kind != DISK_CHECK && task->kind != DISK_CONVERT, done = false;
     struct image *image = open_image(work, &task->disks[0], write, err);
@@ -299,8 +234,17 @@ static bool change(struct disk_work *work, GError **err)
     case DISK_CONVERT:
         done = convert(work, image, &progress, err);
         break;
-    default:
-        done = change_snapshots(work, image, err);
+    case DISK_SNAPSHOT_CREATE:
+        done = image_tree_create(image, &description, err);
+        break;
+    case DISK_SNAPSHOT_APPLY:
+        done = image_tree_apply(image, task->argument, err);
+        break;
+    case DISK_SNAPSHOT_DELETE:
+        done = image_tree_delete(image, task->argument, err);
+        break;
+    case DISK_LOOK:
+        break;
     }
     error = write ? image_flush(image) : 0;
     if (done && error != 0)
