@@ -29,6 +29,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/kvm_cpuid.c \
 	engine/cpu/kvm_internal.h \
 	engine/cpu/kvm_memory.c \
+	engine/cpu/kvm_msrs.c \
 	engine/cpu/kvm_speed.c \
 	engine/cpu/kvm_state.c \
 	engine/cpu/kvm_vcpu.c \
@@ -61,6 +62,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/lapic.c engine/cpu/soft/lapic.h \
 	engine/cpu/soft/lapic_bus.c \
 	engine/cpu/soft/lapic_internal.h \
+	engine/cpu/soft/lapic_state.c \
 	engine/cpu/soft/lapic_timer.c \
 	engine/cpu/soft/map.c engine/cpu/soft/map.h \
 	engine/cpu/soft/mmu.c \
@@ -93,6 +95,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/segment.c engine/cpu/soft/segment.h \
 	engine/cpu/soft/soft.c engine/cpu/soft/soft.h \
 	engine/cpu/soft/soft_internal.h \
+	engine/cpu/soft/soft_state.c engine/cpu/soft/soft_state.h \
 	engine/cpu/soft/soft_vcpu.c engine/cpu/soft/soft_vcpu.h \
 	engine/cpu/soft/stack.c engine/cpu/soft/stack.h \
 	engine/cpu/soft/task.c engine/cpu/soft/task.h \

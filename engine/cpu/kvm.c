@@ -89,6 +89,7 @@ static bool check_extensions(struct kvm_accel *kvm, GError **err)
                                needed[i].name);
     }
     kvm->max_slots = ioctl(kvm->device_fd, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS);
+    kvm->has_sregs2 = ioctl(kvm->device_fd, KVM_CHECK_EXTENSION, KVM_CAP_SREGS2) > 0;
     kvm->run_size = ioctl(kvm->device_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
     return true;
 }

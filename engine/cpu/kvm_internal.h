@@ -12,9 +12,6 @@ struct kvm_slot {
     uint64_t base, size;
 };
 
-/* Everything that KVM keeps of a vCPU, taken when it was new: putting it back is a reset. */
-struct kvm_vcpu_snapshot;
-
 struct kvm_accel {
     struct accel accel;
     int device_fd, vm_fd;
@@ -23,6 +20,7 @@ struct kvm_accel {
     unsigned max_slots;
     struct kvm_cpuid2 *cpuid;
     struct kvm_msr_list *msr_list;
+    bool has_sregs2; /* KVM_GET_SREGS2: PAE's registers too */
     bool has_irqchip;
     struct kvm_irqchip irqchip[3]; /* as they were when new */
     struct kvm_pit_state2 pit;
@@ -35,8 +33,8 @@ struct kvm_vcpu {
     struct kvm_accel *kvm;
     int fd;
     struct kvm_run *run;
-    gint thread; /* the one that runs it, 0: none; atomic */
-    struct kvm_vcpu_snapshot *initial;
+    gint thread;               /* the one that runs it, 0: none; atomic */
+    struct x86_state *initial; /* as it was when new: loading it is a reset */
 };
 
 /* The parent object of an embedded one. */
@@ -66,10 +64,21 @@ bool kvm_cpuid_query(struct kvm_accel *kvm, GError **err);
 bool kvm_cpuid_apply(struct kvm_vcpu *vcpu, unsigned cpus, GError **err);
 
 /* kvm_state.c */
-struct kvm_vcpu_snapshot *kvm_vcpu_snapshot_take(struct kvm_vcpu *vcpu, GError **err);
-void kvm_vcpu_snapshot_restore(struct kvm_vcpu *vcpu, const struct kvm_vcpu_snapshot *snapshot);
-void kvm_vcpu_snapshot_free(struct kvm_vcpu_snapshot *snapshot);
 bool kvm_vcpu_get_state(struct vcpu *vcpu, struct x86_state *ret_state);
 bool kvm_vcpu_set_state(struct vcpu *vcpu, const struct x86_state *state);
+void kvm_vcpu_reset(struct vcpu *vcpu);
+/* What the software CPU needs for some instructions, and what they changed of it: all but local
+ * APIC, activity and the MSRs that only RDMSR and WRMSR reach. */
+bool kvm_vcpu_lend_state(struct kvm_vcpu *vcpu, struct x86_state *ret_state);
+bool kvm_vcpu_take_back_state(struct kvm_vcpu *vcpu, const struct x86_state *before,
+                              const struct x86_state *after);
+
+/* kvm_msrs.c. Those that KVM refuses stay as they are. */
+void kvm_msrs_get(struct kvm_vcpu *vcpu, struct x86_state *state);
+void kvm_msrs_set(struct kvm_vcpu *vcpu, const struct x86_state *state, bool with_tsc);
+void kvm_msrs_set_deadline(struct kvm_vcpu *vcpu, const struct x86_state *state);
+void kvm_msrs_lend(struct kvm_vcpu *vcpu, struct x86_state *state);
+void kvm_msrs_take_back(struct kvm_vcpu *vcpu, const struct x86_state *before,
+                        const struct x86_state *after);
 
 #endif

@@ -173,18 +173,11 @@ static void unkick(struct vcpu *base)
     __atomic_store_n(&kvm_of_vcpu(base)->run->immediate_exit, 0, __ATOMIC_RELEASE);
 }
 
-static void reset(struct vcpu *base)
-{
-    struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
-
-    kvm_vcpu_snapshot_restore(vcpu, vcpu->initial);
-}
-
 static void free_vcpu(struct vcpu *base)
 {
     struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
 
-    kvm_vcpu_snapshot_free(vcpu->initial);
+    g_free(vcpu->initial);
     if (vcpu->run != NULL)
         munmap(vcpu->run, vcpu->kvm->run_size);
     if (vcpu->fd >= 0)
@@ -196,7 +189,7 @@ static const struct vcpu_ops kvm_vcpu_ops = {
     .run = run,
     .kick = kick,
     .unkick = unkick,
-    .reset = reset,
+    .reset = kvm_vcpu_reset,
     .get_state = kvm_vcpu_get_state,
     .set_state = kvm_vcpu_set_state,
     .free = free_vcpu,
@@ -218,6 +211,15 @@ static bool open_vcpu(struct kvm_vcpu *vcpu, GError **err)
     return kvm_cpuid_apply(vcpu, kvm->accel.cpus, err);
 }
 
+static bool take_initial(struct kvm_vcpu *vcpu, GError **err)
+{
+    vcpu->initial = g_new0(struct x86_state, 1);
+    if (!kvm_vcpu_get_state(&vcpu->vcpu, vcpu->initial))
+        return vmdesk_error_from_errno(err, errno, NULL, "Reading the state of vCPU %u",
+                                       vcpu->vcpu.index);
+    return true;
+}
+
 struct vcpu *kvm_vcpu_new(struct accel *accel, unsigned index, GError **err)
 {
     struct kvm_accel *kvm = kvm_of_accel(accel);
@@ -227,9 +229,7 @@ struct vcpu *kvm_vcpu_new(struct accel *accel, unsigned index, GError **err)
     vcpu->vcpu = (struct vcpu){.ops = &kvm_vcpu_ops, .accel = accel, .index = index};
     vcpu->kvm = kvm;
     vcpu->fd = -1;
-    if (kvm_create_irqchip(kvm, err) && open_vcpu(vcpu, err))
-        vcpu->initial = kvm_vcpu_snapshot_take(vcpu, err);
-    if (vcpu->initial == NULL) {
+    if (!kvm_create_irqchip(kvm, err) || !open_vcpu(vcpu, err) || !take_initial(vcpu, err)) {
         free_vcpu(&vcpu->vcpu);
         return NULL;
     }

@@ -138,14 +138,20 @@ struct soft_cpu {
     struct soft_segment segment[X86_SEGMENTS], ldtr, tr;
     struct x86_table gdt, idt;
     uint64_t cr0, cr2, cr3, cr4, xcr0;
+    uint64_t pdpte[4]; /* PAE paging: as they were when CR3 was loaded */
     uint64_t dr[8];
     uint64_t efer, star, lstar, cstar, sfmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    uint64_t pat, misc_enable, tsc_aux, spec_ctrl;
+    uint64_t pat, misc_enable, tsc_aux, tsc_adjust, spec_ctrl;
     int64_t tsc_offset; /* guest TSC = ticks of guest time + this */
     uint64_t mtrr_def_type, mtrr_fixed[11], mtrr_base[8], mtrr_mask[8];
 
     struct soft_fpu fpu; /* fpu.h */
+
+    /* What another accelerator had and this one only keeps: see x86_state.h. */
+    uint8_t xsave_rest[X86_XSAVE_SIZE - X86_XSAVE_LEGACY_SIZE];
+    struct x86_msr other_msr[X86_OTHER_MSRS];
+    unsigned other_msrs;
 
     struct soft_tlb tlb;
     struct soft_jumps jumps;
@@ -163,9 +169,10 @@ struct soft_cpu {
         bool external; /* EXT bit of error codes */
         unsigned vector;
     } delivery;
-    bool trap_step;     /* single-step trap after this instruction */
-    unsigned trap_hits; /* data breakpoints that it met: bits of DR6 */
-    uint64_t scratch;   /* of an operation; means nothing between two */
+    struct x86_event event; /* to be delivered before the next instruction */
+    bool trap_step;         /* single-step trap after this instruction */
+    unsigned trap_hits;     /* data breakpoints that it met: bits of DR6 */
+    uint64_t scratch;       /* of an operation; means nothing between two */
     struct {
         GMutex lock;
         GCond changed;

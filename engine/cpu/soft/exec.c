@@ -175,7 +175,7 @@ static void take_interrupts(struct soft_cpu *cpu)
         soft_cpu_request(cpu, SOFT_REQUEST_INTERRUPT);
 }
 
-static void take_start_signals(struct soft_cpu *cpu)
+void soft_cpu_take_start_signals(struct soft_cpu *cpu)
 {
     int page;
 
@@ -200,7 +200,7 @@ static bool serve_requests(struct soft_cpu *cpu)
     if (requests & SOFT_REQUEST_KICK)
         return false;
     if (taken & SOFT_REQUEST_INTERRUPT) {
-        take_start_signals(cpu);
+        soft_cpu_take_start_signals(cpu);
         if (cpu->activity <= SOFT_HALTED)
             take_interrupts(cpu);
     }
@@ -285,6 +285,21 @@ static enum vcpu_stop loop(struct soft_cpu *cpu, bool single)
     }
 }
 
+/* What was on its way to its handler when the state came from elsewhere. */
+static void deliver_event(struct soft_cpu *cpu)
+{
+    struct x86_event event = cpu->event;
+
+    cpu->event = (struct x86_event){0};
+    if (event.kind == X86_EVENT_EXCEPTION) {
+        cpu->exception.vector = event.vector;
+        cpu->exception.error = event.error;
+        soft_interrupt_exception(cpu);
+    } else {
+        soft_interrupt_external(cpu, event.vector);
+    }
+}
+
 enum vcpu_stop soft_cpu_run(struct soft_cpu *cpu)
 {
     int why = _setjmp(cpu->unwind);
@@ -301,6 +316,8 @@ enum vcpu_stop soft_cpu_run(struct soft_cpu *cpu)
         cpu->trap_hits = 0;
         soft_interrupt_exception(cpu);
     }
+    if (why == 0 && G_UNLIKELY(cpu->event.kind != X86_NO_EVENT))
+        deliver_event(cpu);
     if (why == UNWIND_RESTART && (cpu->trap_step || cpu->trap_hits != 0))
         soft_debug_trap(cpu);
     return loop(cpu, why == UNWIND_SINGLE);

@@ -16,6 +16,9 @@ void soft_attention(struct soft_cpu *cpu);
  * at requests and traps: a repeated string instruction between two items. */
 void soft_restart(struct soft_cpu *cpu) G_GNUC_NORETURN;
 
+/* INITs and start-up IPIs that wait take effect. */
+void soft_cpu_take_start_signals(struct soft_cpu *cpu);
+
 /* soft_vcpu.c: power-on state; INIT; a start-up IPI with its page number. */
 void soft_cpu_reset(struct soft_cpu *cpu);
 void soft_cpu_init_signal(struct soft_cpu *cpu);

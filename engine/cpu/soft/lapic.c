@@ -2,33 +2,6 @@
 /* One local APIC: registers, acceptance and priorities. Intel SDM volume 3, chapter 10. */
 #include "engine/cpu/soft/lapic_internal.h"
 
-/* Registers by their offset / 16, which is their MSR - 0x800 as well (SDM tables 10-1 and 10-6). */
-enum {
-    REG_ID = 0x02,
-    REG_VERSION = 0x03,
-    REG_TPR = 0x08,
-    REG_APR = 0x09,
-    REG_PPR = 0x0a,
-    REG_EOI = 0x0b,
-    REG_RRD = 0x0c,
-    REG_LDR = 0x0d,
-    REG_DFR = 0x0e,
-    REG_SVR = 0x0f,
-    REG_ISR = 0x10,
-    REG_TMR = 0x18,
-    REG_IRR = 0x20,
-    REG_ESR = 0x28,
-    REG_ICR = 0x30,
-    REG_ICR_HIGH = 0x31,
-    REG_LVT = 0x32,
-    REG_INITIAL_COUNT = 0x38,
-    REG_CURRENT_COUNT = 0x39,
-    REG_DIVIDE = 0x3e,
-    REG_SELF_IPI = 0x3f,
-};
-
-#define VERSION (0x14 | (LAPIC_LVT_COUNT - 1) << 16)
-
 #define ESR_SEND_ILLEGAL_VECTOR 0x20u
 #define ESR_RECEIVED_ILLEGAL_VECTOR 0x40u
 #define ESR_ILLEGAL_REGISTER 0x80u
@@ -266,7 +239,7 @@ static uint32_t get(struct soft_lapic *l, unsigned reg)
     case REG_ID:
         return soft_lapic_is_x2apic(l) ? l->index : l->index << 24;
     case REG_VERSION:
-        return VERSION;
+        return LAPIC_VERSION_VALUE;
     case REG_TPR:
         return s->tpr;
     case REG_PPR:

@@ -15,6 +15,7 @@
 
 #include "core/config.h"
 #include "engine/bus/clock.h"
+#include "engine/cpu/x86_state.h"
 
 #define SOFT_LAPIC_MAX MACHINE_MAX_CPUS
 
@@ -132,6 +133,12 @@ static inline uint64_t soft_lapic_deadline(const struct soft_lapic *lapic)
     return __atomic_load_n(&lapic->deadline, __ATOMIC_SEQ_CST);
 }
 void soft_lapic_poll(struct soft_lapic *lapic);
+
+/* All of it in neutral form; the vCPU stands still. A guest's TSC and what waits as an NMI belong
+ * to it too. */
+void soft_lapic_get_state(struct soft_lapic *lapic, struct x86_lapic *ret);
+void soft_lapic_set_state(struct soft_lapic *lapic, const struct x86_lapic *state,
+                          int64_t tsc_offset, bool nmi_pending);
 
 /* Guest TSC = guest time in TSC ticks + offset: tell after each change, for the deadline mode. */
 void soft_lapic_set_tsc_offset(struct soft_lapic *lapic, int64_t offset);

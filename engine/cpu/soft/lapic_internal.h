@@ -9,6 +9,33 @@
 
 #define LAPIC_NO_DEADLINE UINT64_MAX
 
+/* Registers by their offset / 16, which is their MSR - 0x800 as well (SDM tables 10-1 and 10-6). */
+enum {
+    REG_ID = 0x02,
+    REG_VERSION = 0x03,
+    REG_TPR = 0x08,
+    REG_APR = 0x09,
+    REG_PPR = 0x0a,
+    REG_EOI = 0x0b,
+    REG_RRD = 0x0c,
+    REG_LDR = 0x0d,
+    REG_DFR = 0x0e,
+    REG_SVR = 0x0f,
+    REG_ISR = 0x10,
+    REG_TMR = 0x18,
+    REG_IRR = 0x20,
+    REG_ESR = 0x28,
+    REG_ICR = 0x30,
+    REG_ICR_HIGH = 0x31,
+    REG_LVT = 0x32,
+    REG_INITIAL_COUNT = 0x38,
+    REG_CURRENT_COUNT = 0x39,
+    REG_DIVIDE = 0x3e,
+    REG_SELF_IPI = 0x3f,
+};
+
+#define LAPIC_VERSION_VALUE (0x14 | (LAPIC_LVT_COUNT - 1) << 16)
+
 /* Indices into soft_lapic_state.lvt. */
 enum {
     LVT_TIMER,
@@ -89,5 +116,7 @@ void soft_lapic_set_timer_lvt_locked(struct soft_lapic *lapic, uint32_t value);
 void soft_lapic_set_initial_count_locked(struct soft_lapic *lapic, uint32_t value);
 void soft_lapic_set_tsc_deadline_locked(struct soft_lapic *lapic, uint64_t value);
 void soft_lapic_stop_timer_locked(struct soft_lapic *lapic);
+/* The timer as another APIC left it, registers being in place. */
+void soft_lapic_resume_timer_locked(struct soft_lapic *lapic, uint32_t current_count, bool done);
 
 #endif

@@ -119,6 +119,21 @@ void soft_lapic_set_tsc_deadline_locked(struct soft_lapic *l, uint64_t value)
     set_deadline(l, value != 0 ? time_of_tsc(l, value) : LAPIC_NO_DEADLINE);
 }
 
+void soft_lapic_resume_timer_locked(struct soft_lapic *l, uint32_t current_count, bool done)
+{
+    uint64_t left = (uint64_t)current_count * divisor(l);
+
+    if (is_tsc_deadline(l)) {
+        soft_lapic_set_tsc_deadline_locked(l, l->state.tsc_deadline);
+        return;
+    }
+    l->state.tsc_deadline = 0;
+    if (l->state.initial_count == 0 || (done && !is_periodic(l) && current_count == 0))
+        set_deadline(l, LAPIC_NO_DEADLINE);
+    else
+        set_deadline(l, now_of(l) + (left == 0 && is_periodic(l) ? period(l) : left));
+}
+
 /* Raises the interrupt when it is due. Periods that were missed count as one. */
 static void poll_timer(struct soft_lapic *l)
 {

@@ -146,10 +146,12 @@ uint64_t soft_tsc(struct soft_cpu *cpu)
     return soft_guest_time(cpu) + cpu->tsc_offset;
 }
 
-static void set_tsc_offset(struct soft_cpu *cpu, int64_t offset)
+/* IA32_TSC_ADJUST follows every change of the TSC (SDM volume 3, 17.17.3). */
+static void adjust_tsc(struct soft_cpu *cpu, uint64_t difference)
 {
-    cpu->tsc_offset = offset;
-    soft_lapic_set_tsc_offset(cpu->lapic, offset);
+    cpu->tsc_adjust += difference;
+    cpu->tsc_offset += difference;
+    soft_lapic_set_tsc_offset(cpu->lapic, cpu->tsc_offset);
 }
 
 static bool is_lapic(uint32_t number)
@@ -180,7 +182,7 @@ bool soft_msr_read(struct soft_cpu *cpu, uint32_t number, uint64_t *ret)
         *ret = soft_tsc(cpu);
         return true;
     case MSR_TSC_ADJUST:
-        *ret = cpu->tsc_offset;
+        *ret = cpu->tsc_adjust;
         return true;
     case MSR_PAT:
         *ret = cpu->pat;
@@ -238,10 +240,10 @@ bool soft_msr_write(struct soft_cpu *cpu, uint32_t number, uint64_t value)
         return soft_lapic_write_msr(cpu->lapic, number, value);
     switch (number) {
     case MSR_TSC:
-        set_tsc_offset(cpu, value - soft_guest_time(cpu));
+        adjust_tsc(cpu, value - soft_tsc(cpu));
         return true;
     case MSR_TSC_ADJUST:
-        set_tsc_offset(cpu, value);
+        adjust_tsc(cpu, value - cpu->tsc_adjust);
         return true;
     case MSR_PAT:
         if (!valid_types(value, 0xf3))

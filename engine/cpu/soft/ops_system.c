@@ -4,6 +4,7 @@
 #include "engine/cpu/soft/debug.h"
 #include "engine/cpu/soft/lapic.h"
 #include "engine/cpu/soft/msr.h"
+#include "engine/cpu/soft/paging.h"
 #include "engine/cpu/soft/stack.h"
 
 #define CR4_KNOWN                                                                      \
@@ -379,6 +380,8 @@ static void set_cr0(struct soft_cpu *cpu, uint64_t value)
     if ((value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD)) ||
         value >> 32 != 0)
         soft_raise_gp0(cpu);
+    if ((old ^ value) & (CR0_PG | CR0_CD | CR0_NW))
+        soft_pdpte_load(cpu, value, cpu->cr3, cpu->cr4);
     if (value & ~old & CR0_PG && cpu->efer & EFER_LME) {
         if (!(cpu->cr4 & CR4_PAE) || code_l)
             soft_raise_gp0(cpu);
@@ -401,6 +404,8 @@ static void set_cr4(struct soft_cpu *cpu, uint64_t value)
 
     if (value & ~CR4_KNOWN || (old & ~value & CR4_PAE && soft_is_long(cpu)))
         soft_raise_gp0(cpu);
+    if ((old ^ value) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP))
+        soft_pdpte_load(cpu, cpu->cr0, cpu->cr3, value);
     cpu->cr4 = value;
     if ((old ^ value) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
         soft_tlb_flush(cpu);
@@ -410,6 +415,7 @@ static void set_cr3(struct soft_cpu *cpu, uint64_t value)
 {
     if (soft_is_long(cpu) && value >> 52 != 0)
         soft_raise_gp0(cpu);
+    soft_pdpte_load(cpu, cpu->cr0, value, cpu->cr4);
     cpu->cr3 = value;
     soft_tlb_flush_local(cpu);
 }

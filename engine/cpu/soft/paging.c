@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/cpu/soft/paging.h"
 
+#include <string.h>
+
 #define PTE_P (UINT64_C(1) << 0)
 #define PTE_W (UINT64_C(1) << 1)
 #define PTE_U (UINT64_C(1) << 2)
@@ -15,6 +17,9 @@
 #define ERROR_U 0x04u
 #define ERROR_RSVD 0x08u
 #define ERROR_FETCH 0x10u
+
+#define PDPTE_RESERVED \
+    (((UINT64_C(0xfff) << 52) | 0x1e6) | (((UINT64_C(1) << 52) - 1) & ~PHYSICAL_MASK))
 
 #define PHYSICAL_MASK ((UINT64_C(1) << SOFT_PHYSICAL_BITS) - 1)
 #define MAX_LEVELS 4
@@ -70,6 +75,39 @@ static uint64_t read_entry(struct soft_cpu *cpu, struct walk *w, uint64_t gpa)
     if (w->mode->entry_size == 4)
         return __atomic_load_n((uint32_t *)host, __ATOMIC_RELAXED);
     return __atomic_load_n((uint64_t *)host, __ATOMIC_RELAXED);
+}
+
+/* Of PAE paging the outermost entries are in registers. */
+static uint64_t outer_entry(struct soft_cpu *cpu, struct walk *w, uint64_t table, uint64_t index)
+{
+    if (w->mode == &mode_pae && w->level == 0) {
+        w->host[0] = NULL;
+        return cpu->pdpte[index];
+    }
+    return read_entry(cpu, w, table + index * w->mode->entry_size);
+}
+
+bool soft_pdpte_read(struct soft_cpu *cpu, uint64_t cr3, uint64_t ret[4])
+{
+    struct walk w = {.mode = &mode_pae};
+    bool ok = true;
+
+    for (unsigned i = 0; i < 4; i++) {
+        ret[i] = read_entry(cpu, &w, (cr3 & 0xffffffe0) + i * 8);
+        ok &= !(ret[i] & PTE_P) || !(ret[i] & PDPTE_RESERVED);
+    }
+    return ok;
+}
+
+void soft_pdpte_load(struct soft_cpu *cpu, uint64_t cr0, uint64_t cr3, uint64_t cr4)
+{
+    uint64_t fresh[4];
+
+    if (!(cr0 & CR0_PG) || !(cr4 & CR4_PAE) || cpu->efer & EFER_LME)
+        return;
+    if (!soft_pdpte_read(cpu, cr3, fresh))
+        soft_raise_gp0(cpu);
+    memcpy(cpu->pdpte, fresh, sizeof(fresh));
 }
 
 static uint64_t reserved_bits(const struct soft_cpu *cpu, const struct walk *w, bool leaf)
@@ -129,7 +167,7 @@ static void descend(struct soft_cpu *cpu, struct walk *w)
     for (w->level = 0;; w->level++) {
         unsigned shift = w->mode->shift[w->level];
         uint64_t index = w->linear >> shift & ((1u << w->mode->bits[w->level]) - 1);
-        uint64_t entry = read_entry(cpu, w, table + index * w->mode->entry_size);
+        uint64_t entry = outer_entry(cpu, w, table, index);
         bool leaf;
 
         w->entry[w->level] = entry;

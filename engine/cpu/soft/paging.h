@@ -16,4 +16,10 @@ struct soft_page {
 struct soft_page soft_page_walk(struct soft_cpu *cpu, uint64_t linear, enum soft_access access,
                                 enum soft_privilege privilege);
 
+/* The page-directory-pointer table at cr3 (SDM volume 3, 4.4.1). False: an entry of it has reserved
+ * bits set, and what loads it is #GP(0). */
+bool soft_pdpte_read(struct soft_cpu *cpu, uint64_t cr3, uint64_t ret[4]);
+/* Loads the registers from it, if paging with these control registers is PAE paging; or #GP(0). */
+void soft_pdpte_load(struct soft_cpu *cpu, uint64_t cr0, uint64_t cr3, uint64_t cr4);
+
 #endif

@@ -9,6 +9,8 @@
 #include "engine/cpu/soft/debug.h"
 #include "engine/cpu/soft/exec.h"
 #include "engine/cpu/soft/irqchip.h"
+#include "engine/cpu/soft/msr.h"
+#include "engine/cpu/soft/soft_state.h"
 #include "engine/cpu/soft/stack.h"
 
 /* Decoded blocks; together with the rest well under 64 MiB for all vCPUs. */
@@ -48,6 +50,7 @@ void soft_cpu_init_signal(struct soft_cpu *cpu)
     cpu->cpl = 0;
     cpu->interrupt_shadow = cpu->nmi_blocked = cpu->keep_rf = false;
     cpu->delivery.active = cpu->delivery.external = false;
+    cpu->event = (struct x86_event){0};
     cpu->current = NULL;
     cpu->activity = cpu->index == 0 ? SOFT_RUNNING : SOFT_WAIT_FOR_START;
     soft_tlb_flush(cpu);
@@ -78,6 +81,8 @@ void soft_cpu_reset(struct soft_cpu *cpu)
     memset(cpu->mtrr_mask, 0, sizeof(cpu->mtrr_mask));
     soft_fpu_reset(&cpu->fpu);
     cpu->xcr0 = XCR0_X87;
+    memset(cpu->xsave_rest, 0, sizeof(cpu->xsave_rest));
+    cpu->other_msrs = 0;
     soft_blocks_drop_all(cpu);
 }
 
@@ -101,41 +106,16 @@ static void reset(struct vcpu *vcpu)
     soft_cpu_reset(cpu_of(vcpu));
 }
 
-static struct x86_segment segment_to_state(const struct soft_segment *s)
-{
-    return (struct x86_segment){.base = s->base,
-                                .limit = s->limit,
-                                .attributes = s->attributes,
-                                .selector = s->selector};
-}
-
-static struct soft_segment segment_from_state(const struct x86_segment *s)
-{
-    return (struct soft_segment){.base = s->base,
-                                 .limit = s->limit,
-                                 .attributes = s->attributes,
-                                 .selector = s->selector};
-}
-
 static bool get_state(struct vcpu *vcpu, struct x86_state *ret)
 {
     struct soft_cpu *cpu = cpu_of(vcpu);
 
-    memcpy(ret->gpr, cpu->gpr, sizeof(ret->gpr));
-    ret->rip = cpu->rip;
-    ret->rflags = soft_rflags(cpu);
-    for (unsigned i = 0; i < X86_SEGMENTS; i++)
-        ret->segment[i] = segment_to_state(&cpu->segment[i]);
-    ret->tr = segment_to_state(&cpu->tr);
-    ret->ldtr = segment_to_state(&cpu->ldtr);
-    ret->gdt = cpu->gdt;
-    ret->idt = cpu->idt;
-    ret->cr0 = cpu->cr0;
-    ret->cr2 = cpu->cr2;
-    ret->cr3 = cpu->cr3;
-    ret->cr4 = cpu->cr4;
-    ret->cr8 = soft_lapic_cr8(cpu->lapic);
-    ret->efer = cpu->efer;
+    memset(ret, 0, sizeof(*ret));
+    soft_cpu_take_start_signals(cpu);
+    soft_state_get(cpu, ret);
+    ret->tsc = soft_tsc(cpu);
+    soft_lapic_get_state(cpu->lapic, &ret->lapic);
+    ret->nmi_pending = soft_lapic_pending(cpu->lapic) & SOFT_PENDING_NMI;
     return true;
 }
 
@@ -143,28 +123,9 @@ static bool set_state(struct vcpu *vcpu, const struct x86_state *state)
 {
     struct soft_cpu *cpu = cpu_of(vcpu);
 
-    memcpy(cpu->gpr, state->gpr, sizeof(state->gpr));
-    cpu->rip = state->rip;
-    for (unsigned i = 0; i < X86_SEGMENTS; i++)
-        cpu->segment[i] = segment_from_state(&state->segment[i]);
-    cpu->tr = segment_from_state(&state->tr);
-    cpu->ldtr = segment_from_state(&state->ldtr);
-    cpu->gdt = state->gdt;
-    cpu->idt = state->idt;
-    cpu->cr0 = state->cr0;
-    cpu->cr2 = state->cr2;
-    cpu->cr3 = state->cr3;
-    cpu->cr4 = state->cr4;
-    cpu->efer = state->efer;
-    soft_lapic_set_cr8(cpu->lapic, state->cr8 & 15);
-    cpu->cpl = cpu->cr0 & CR0_PE ? soft_dpl(cpu->segment[X86_SS].attributes) : 0;
-    if (state->rflags & X86_FLAG_VM)
-        cpu->cpl = 3;
-    cpu->activity = SOFT_RUNNING;
-    cpu->rflags = X86_FLAG_1;
-    soft_set_rflags(cpu, state->rflags, UINT64_MAX);
-    soft_tlb_flush(cpu);
-    soft_mode_changed(cpu);
+    soft_state_set(cpu, state);
+    cpu->tsc_offset = state->tsc - soft_guest_time(cpu);
+    soft_lapic_set_state(cpu->lapic, &state->lapic, cpu->tsc_offset, state->nmi_pending);
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/cpu/soft/task.h"
 
+#include "engine/cpu/soft/paging.h"
+
 /* Where a TSS keeps things. */
 struct layout {
     unsigned size; /* of a register */
@@ -161,6 +163,7 @@ void soft_task_switch(struct soft_cpu *cpu, unsigned selector, struct soft_descr
     cpu->cr0 |= CR0_TS;
     cpu->dr[7] &= ~UINT64_C(0x155);
     if (to->cr3 != 0 && cpu->cr0 & CR0_PG) {
+        soft_pdpte_load(cpu, cpu->cr0, task.cr3, cpu->cr4);
         cpu->cr3 = task.cr3;
         soft_tlb_flush_local(cpu);
     }
