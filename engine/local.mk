@@ -27,6 +27,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/accel.c engine/cpu/accel.h \
 	engine/cpu/kvm.c engine/cpu/kvm.h \
 	engine/cpu/kvm_cpuid.c \
+	engine/cpu/kvm_handoff.c \
 	engine/cpu/kvm_internal.h \
 	engine/cpu/kvm_memory.c \
 	engine/cpu/kvm_msrs.c \
@@ -39,6 +40,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/atomic.c engine/cpu/soft/atomic.h \
 	engine/cpu/soft/block.c engine/cpu/soft/block.h \
 	engine/cpu/soft/condition.h \
+	engine/cpu/soft/core.c engine/cpu/soft/core.h \
 	engine/cpu/soft/cpu.h \
 	engine/cpu/soft/cpuid.c engine/cpu/soft/cpuid.h \
 	engine/cpu/soft/debug.c engine/cpu/soft/debug.h \

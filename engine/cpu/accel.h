@@ -54,6 +54,7 @@ enum vcpu_exit_kind {
     VCPU_EXIT_HALT,
     VCPU_EXIT_INTERRUPTED,
     VCPU_EXIT_SHUTDOWN,
+    VCPU_EXIT_HANDED_OFF, /* to the software CPU, for what KVM cannot execute */
     VCPU_EXIT_OTHER,
     VCPU_EXIT_KINDS
 };

@@ -14,6 +14,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "engine/cpu/soft/core.h"
 
 #define KVM_DEVICE "/dev/kvm"
 #define API_VERSION 12
@@ -129,6 +130,30 @@ static bool set_routing(struct kvm_accel *kvm, GError **err)
     return true;
 }
 
+/* Whether the processor walks the guest's page tables by itself. */
+static bool has_nested_paging(void)
+{
+    static const char *const parameters[] = {"/sys/module/kvm_intel/parameters/ept",
+                                             "/sys/module/kvm_amd/parameters/npt"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(parameters); i++) {
+        g_autofree char *text = NULL;
+
+        if (g_file_get_contents(parameters[i], &text, NULL, NULL) &&
+            (text[0] == 'Y' || text[0] == '1'))
+            return true;
+    }
+    return false;
+}
+
+/* Users' code too comes out to us, not only the kernel's, where KVM cannot execute it. */
+static void ask_for_failures(struct kvm_accel *kvm)
+{
+    struct kvm_enable_cap cap = {.cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args[0] = 1};
+
+    (void)ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &cap);
+}
+
 static bool create_vm(struct kvm_accel *kvm, GError **err)
 {
     uint64_t identity_map = IDENTITY_MAP_ADDRESS;
@@ -143,6 +168,8 @@ static bool create_vm(struct kvm_accel *kvm, GError **err)
     /* Processors without these quirks refuse them, and need them not. */
     (void)ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
     (void)ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDRESS);
+    ask_for_failures(kvm);
+    kvm->nested_paging = has_nested_paging();
     return true;
 }
 
@@ -228,6 +255,7 @@ static void free_accel(struct accel *accel)
         close(kvm->vm_fd);
     if (kvm->device_fd >= 0)
         close(kvm->device_fd);
+    soft_cores_free(kvm->cores);
     g_array_free(kvm->slots, TRUE);
     g_free(kvm->cpuid);
     g_free(kvm->msr_list);

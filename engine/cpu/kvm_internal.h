@@ -12,6 +12,13 @@ struct kvm_slot {
     uint64_t base, size;
 };
 
+/* Interrupts KVM_RUN; from a timer, with the struct soft_core to kick. */
+#define KVM_KICK_SIGNAL SIGUSR1
+
+struct kvm_handoff;
+struct memory_listener;
+struct soft_cores;
+
 struct kvm_accel {
     struct accel accel;
     int device_fd, vm_fd;
@@ -26,6 +33,12 @@ struct kvm_accel {
     struct kvm_pit_state2 pit;
     struct kvm_clock_data clock; /* guest-visible time at the last pause */
     bool clock_taken;
+    /* For what KVM cannot execute; NULL before the first such instruction. The board's lock. */
+    struct soft_cores *cores;
+    const struct memory_listener *cores_listener;
+    void *cores_opaque;
+    bool interprets;    /* KVM does not run guests natively; valid once there are cores */
+    bool nested_paging; /* it has no page tables of its own for them */
 };
 
 struct kvm_vcpu {
@@ -33,8 +46,10 @@ struct kvm_vcpu {
     struct kvm_accel *kvm;
     int fd;
     struct kvm_run *run;
-    gint thread;               /* the one that runs it, 0: none; atomic */
-    struct x86_state *initial; /* as it was when new: loading it is a reset */
+    gint thread;                 /* the one that runs it, 0: none; atomic */
+    bool kicked;                 /* atomic; run->immediate_exit may be set for other reasons */
+    struct kvm_handoff *handoff; /* NULL: never needed yet; atomic */
+    struct x86_state *initial;   /* as it was when new: loading it is a reset */
 };
 
 /* The parent object of an embedded one. */
@@ -72,6 +87,21 @@ void kvm_vcpu_reset(struct vcpu *vcpu);
 bool kvm_vcpu_lend_state(struct kvm_vcpu *vcpu, struct x86_state *ret_state);
 bool kvm_vcpu_take_back_state(struct kvm_vcpu *vcpu, const struct x86_state *before,
                               const struct x86_state *after);
+
+/* kvm_handoff.c. On the vCPU's thread, but for the kick. */
+enum kvm_handoff_end {
+    KVM_HANDOFF_DONE,     /* KVM_RUN goes on */
+    KVM_HANDOFF_SHUTDOWN, /* a triple fault */
+    KVM_HANDOFF_FAILED,   /* nobody can execute it; the state is as it was */
+};
+/* KVM_RUN came back with an emulation failure. */
+enum kvm_handoff_end kvm_handoff_failure(struct kvm_vcpu *vcpu);
+/* Whether the vCPU goes to the software CPU after each of KVM's exits, and that. */
+bool kvm_handoff_keeps(const struct kvm_vcpu *vcpu);
+enum kvm_handoff_end kvm_handoff_continue(struct kvm_vcpu *vcpu);
+void kvm_handoff_pause(struct kvm_vcpu *vcpu); /* the vCPU is about to stand still */
+void kvm_handoff_kick(struct kvm_vcpu *vcpu);  /* any thread */
+void kvm_handoff_free(struct kvm_vcpu *vcpu);
 
 /* kvm_msrs.c. Those that KVM refuses stay as they are. */
 void kvm_msrs_get(struct kvm_vcpu *vcpu, struct x86_state *state);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Guest memory as KVM's memory slots. */
+/* Guest memory as KVM's memory slots, and for the software CPU's cores. */
 #include "engine/cpu/kvm_internal.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "core/log.h"
+#include "engine/bus/memory_map.h"
 
 static bool set_slot(struct kvm_accel *kvm, unsigned number, const struct memory_section *s,
                      uint64_t size)
@@ -45,9 +46,8 @@ static unsigned find_slot(struct kvm_accel *kvm, uint64_t base, uint64_t size)
 
 /* A section that gets no slot still works: its accesses come out as MMIO, and the memory map
  * serves them from host memory. */
-static void add(void *opaque, const struct memory_section *s)
+static void add_slot(struct kvm_accel *kvm, const struct memory_section *s)
 {
-    struct kvm_accel *kvm = opaque;
     unsigned i = 0;
 
     while (i < kvm->slots->len && slot_at(kvm, i)->size != 0)
@@ -62,11 +62,22 @@ static void add(void *opaque, const struct memory_section *s)
         *slot_at(kvm, i) = (struct kvm_slot){s->base, s->size};
 }
 
+static void add(void *opaque, const struct memory_section *s)
+{
+    struct kvm_accel *kvm = opaque;
+
+    add_slot(kvm, s);
+    if (kvm->cores != NULL)
+        kvm->cores_listener->add(kvm->cores_opaque, s);
+}
+
 static void remove_section(void *opaque, const struct memory_section *s)
 {
     struct kvm_accel *kvm = opaque;
     unsigned i = find_slot(kvm, s->base, s->size);
 
+    if (kvm->cores != NULL)
+        kvm->cores_listener->remove(kvm->cores_opaque, s);
     if (i == kvm->slots->len)
         return;
     set_slot(kvm, i, s, 0);
@@ -82,10 +93,21 @@ static void fetch_dirty(void *opaque, const struct memory_section *s, uint8_t *b
     /* Not knowing is not the same as unchanged. */
     if (i == kvm->slots->len || ioctl(kvm->vm_fd, KVM_GET_DIRTY_LOG, &log) != 0)
         memset(bitmap, 0xff, (s->size / 4096 + 7) / 8);
+    if (kvm->cores != NULL)
+        kvm->cores_listener->fetch_dirty(kvm->cores_opaque, s, bitmap);
+}
+
+static void written(void *opaque, uint64_t gpa, uint64_t size)
+{
+    struct kvm_accel *kvm = opaque;
+
+    if (kvm->cores != NULL)
+        kvm->cores_listener->written(kvm->cores_opaque, gpa, size);
 }
 
 const struct memory_listener kvm_memory_listener = {
     .add = add,
     .remove = remove_section,
     .fetch_dirty = fetch_dirty,
+    .written = written,
 };

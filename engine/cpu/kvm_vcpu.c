@@ -13,21 +13,23 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "engine/cpu/soft/core.h"
 
-#define KICK_SIGNAL SIGUSR1
 #define MAX_INSTRUCTION 15
 
-static void on_kick(int number)
+/* The signal has to interrupt KVM_RUN, and when a timer sent it, the software CPU. */
+static void on_kick(int number, siginfo_t *info, void *context)
 {
-    /* The signal only has to interrupt KVM_RUN. */
+    if (info->si_code == SI_TIMER)
+        soft_core_kick(info->si_value.sival_ptr);
 }
 
 static void install_kick_handler(void)
 {
-    struct sigaction action = {.sa_handler = on_kick};
+    struct sigaction action = {.sa_sigaction = on_kick, .sa_flags = SA_SIGINFO};
 
     sigemptyset(&action.sa_mask);
-    sigaction(KICK_SIGNAL, &action, NULL);
+    sigaction(KVM_KICK_SIGNAL, &action, NULL);
 }
 
 /* A string instruction arrives as count items in the shared page. */
@@ -114,47 +116,99 @@ static char *describe_failure(struct kvm_vcpu *vcpu)
                            run->exit_reason, place);
 }
 
+/* Completes the access that is open, and runs nothing. A kick meanwhile is not lost: it sets both,
+ * kicked first. */
+static void complete_access(struct kvm_vcpu *vcpu)
+{
+    __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    (void)ioctl(vcpu->fd, KVM_RUN, NULL);
+    __atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&vcpu->kicked, __ATOMIC_SEQ_CST))
+        __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+}
+
+/* What KVM_RUN came back with. True: go on. */
+static bool serve_exit(struct kvm_vcpu *vcpu, enum vcpu_stop *ret_stop, char **reason)
+{
+    enum kvm_handoff_end end;
+
+    switch (vcpu->run->exit_reason) {
+    case KVM_EXIT_IO:
+        vcpu_count_exit(&vcpu->vcpu, VCPU_EXIT_PIO);
+        serve_pio(vcpu);
+        return true;
+    case KVM_EXIT_MMIO:
+        vcpu_count_exit(&vcpu->vcpu, VCPU_EXIT_MMIO);
+        serve_mmio(vcpu);
+        return true;
+    case KVM_EXIT_HLT:
+        vcpu_count_exit(&vcpu->vcpu, VCPU_EXIT_HALT);
+        return true;
+    case KVM_EXIT_INTR:
+        vcpu_count_exit(&vcpu->vcpu, VCPU_EXIT_INTERRUPTED);
+        return true;
+    case KVM_EXIT_SHUTDOWN:
+        vcpu_count_exit(&vcpu->vcpu, VCPU_EXIT_SHUTDOWN);
+        *ret_stop = VCPU_TRIPLE_FAULT;
+        return false;
+    case KVM_EXIT_INTERNAL_ERROR:
+        if (vcpu->run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION)
+            break;
+        end = kvm_handoff_failure(vcpu);
+        if (end == KVM_HANDOFF_DONE)
+            return true;
+        *ret_stop = VCPU_TRIPLE_FAULT;
+        if (end == KVM_HANDOFF_SHUTDOWN)
+            return false;
+    }
+    vcpu_count_exit(&vcpu->vcpu, VCPU_EXIT_OTHER);
+    *reason = describe_failure(vcpu);
+    *ret_stop = VCPU_FAILED;
+    return false;
+}
+
+/* True: go on. */
+static bool run_once(struct kvm_vcpu *vcpu, enum vcpu_stop *ret_stop, char **reason)
+{
+    if (ioctl(vcpu->fd, KVM_RUN, NULL) == 0)
+        return serve_exit(vcpu, ret_stop, reason);
+    if (errno != EINTR && errno != EAGAIN) {
+        *reason = g_strdup_printf("KVM_RUN failed: %s", g_strerror(errno));
+        *ret_stop = VCPU_FAILED;
+        return false;
+    }
+    vcpu_count_exit(&vcpu->vcpu, VCPU_EXIT_INTERRUPTED);
+    /* Whatever access was open is complete now: see KVM_RUN's immediate_exit. */
+    *ret_stop = VCPU_KICKED;
+    return !__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_ACQUIRE);
+}
+
+static bool let_software_go_on(struct kvm_vcpu *vcpu, enum vcpu_stop *ret_stop, char **reason)
+{
+    enum kvm_handoff_end end;
+
+    complete_access(vcpu);
+    end = kvm_handoff_continue(vcpu);
+    if (end == KVM_HANDOFF_DONE)
+        return true;
+    *ret_stop = end == KVM_HANDOFF_SHUTDOWN ? VCPU_TRIPLE_FAULT : VCPU_FAILED;
+    if (end == KVM_HANDOFF_FAILED)
+        *reason = g_strdup("the host's KVM did not accept the vCPU's state");
+    return false;
+}
+
 static enum vcpu_stop run(struct vcpu *base, char **reason)
 {
     struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
+    enum vcpu_stop stop = VCPU_KICKED;
 
     g_atomic_int_set(&vcpu->thread, gettid());
-    for (;;) {
-        if (ioctl(vcpu->fd, KVM_RUN, NULL) != 0) {
-            if (errno == EINTR || errno == EAGAIN) {
-                vcpu_count_exit(base, VCPU_EXIT_INTERRUPTED);
-                /* Whatever access was open is complete now: see KVM_RUN's immediate_exit. */
-                if (__atomic_load_n(&vcpu->run->immediate_exit, __ATOMIC_ACQUIRE))
-                    return VCPU_KICKED;
-                continue;
-            }
-            *reason = g_strdup_printf("KVM_RUN failed: %s", g_strerror(errno));
-            return VCPU_FAILED;
-        }
-        switch (vcpu->run->exit_reason) {
-        case KVM_EXIT_IO:
-            vcpu_count_exit(base, VCPU_EXIT_PIO);
-            serve_pio(vcpu);
+    while (run_once(vcpu, &stop, reason)) {
+        if (kvm_handoff_keeps(vcpu) && !let_software_go_on(vcpu, &stop, reason))
             break;
-        case KVM_EXIT_MMIO:
-            vcpu_count_exit(base, VCPU_EXIT_MMIO);
-            serve_mmio(vcpu);
-            break;
-        case KVM_EXIT_HLT:
-            vcpu_count_exit(base, VCPU_EXIT_HALT);
-            break;
-        case KVM_EXIT_SHUTDOWN:
-            vcpu_count_exit(base, VCPU_EXIT_SHUTDOWN);
-            return VCPU_TRIPLE_FAULT;
-        case KVM_EXIT_INTR:
-            vcpu_count_exit(base, VCPU_EXIT_INTERRUPTED);
-            break;
-        default:
-            vcpu_count_exit(base, VCPU_EXIT_OTHER);
-            *reason = describe_failure(vcpu);
-            return VCPU_FAILED;
-        }
     }
+    kvm_handoff_pause(vcpu);
+    return stop;
 }
 
 static void kick(struct vcpu *base)
@@ -162,21 +216,27 @@ static void kick(struct vcpu *base)
     struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
     pid_t thread;
 
-    __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&vcpu->kicked, true, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    kvm_handoff_kick(vcpu);
     thread = g_atomic_int_get(&vcpu->thread);
     if (thread != 0)
-        syscall(SYS_tgkill, getpid(), thread, KICK_SIGNAL);
+        syscall(SYS_tgkill, getpid(), thread, KVM_KICK_SIGNAL);
 }
 
 static void unkick(struct vcpu *base)
 {
-    __atomic_store_n(&kvm_of_vcpu(base)->run->immediate_exit, 0, __ATOMIC_RELEASE);
+    struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
+
+    __atomic_store_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 }
 
 static void free_vcpu(struct vcpu *base)
 {
     struct kvm_vcpu *vcpu = kvm_of_vcpu(base);
 
+    kvm_handoff_free(vcpu);
     g_free(vcpu->initial);
     if (vcpu->run != NULL)
         munmap(vcpu->run, vcpu->kvm->run_size);

@@ -14,6 +14,7 @@ const char *machine_exit_kind_name(unsigned kind)
         [VCPU_EXIT_HALT] = "halt",
         [VCPU_EXIT_INTERRUPTED] = "interrupted",
         [VCPU_EXIT_SHUTDOWN] = "shutdown",
+        [VCPU_EXIT_HANDED_OFF] = "handed-off",
         [VCPU_EXIT_OTHER] = "other",
     };
 

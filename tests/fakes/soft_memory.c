@@ -36,6 +36,11 @@ void soft_raise(struct soft_cpu *cpu, unsigned vector, uint32_t error)
     longjmp(cpu->unwind, 1);
 }
 
+void soft_leave(struct soft_cpu *cpu)
+{
+    longjmp(cpu->unwind, 2);
+}
+
 static uint8_t *find(struct soft_cpu *cpu, uint64_t linear, unsigned size)
 {
     const struct soft_memory *m = (const struct soft_memory *)cpu;

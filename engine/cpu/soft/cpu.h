@@ -179,9 +179,14 @@ struct soft_cpu {
         bool sleeping; /* atomic */
     } wait;
 
+    /* Of a core that is lent (core.h): why and when the run ends. */
+    unsigned lent_end, lent_steps;
+    bool lent, lent_endless;
+    bool lent_shadow; /* interrupt_shadow in front of the current instruction */
+
     struct soft_accel *accel;
-    struct vcpu *vcpu; /* its face to the machine */
-    struct soft_lapic *lapic;
+    struct vcpu *vcpu;        /* its face to the machine */
+    struct soft_lapic *lapic; /* NULL: the core is lent */
     unsigned index;
 };
 
@@ -205,6 +210,16 @@ static inline void soft_raise_gp0(struct soft_cpu *cpu)
 
 /* Leaves the operation, to run it again as a block of its own; nothing if it is one already. */
 void soft_need_single(struct soft_cpu *cpu);
+
+/* Ends the run of a core that is lent in front of the current instruction. */
+void soft_leave(struct soft_cpu *cpu) G_GNUC_NORETURN;
+
+/* For what only a machine's own processor can do: CPUID, MSRs, time, HLT, control registers. */
+static inline void soft_leave_if_lent(struct soft_cpu *cpu)
+{
+    if (G_UNLIKELY(cpu->lent))
+        soft_leave(cpu);
+}
 
 /* Any thread: the vCPU looks at `bits` before its next block, and wakes when it sleeps. */
 void soft_cpu_request(struct soft_cpu *cpu, uint32_t bits);

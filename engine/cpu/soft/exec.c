@@ -7,7 +7,7 @@
 #include "engine/cpu/soft/interrupt.h"
 #include "engine/cpu/soft/lapic.h"
 
-enum { UNWIND_EXCEPTION = 1, UNWIND_SINGLE, UNWIND_RESTART };
+enum { UNWIND_EXCEPTION = 1, UNWIND_SINGLE, UNWIND_RESTART, UNWIND_LEAVE };
 
 void soft_raise(struct soft_cpu *cpu, unsigned vector, uint32_t error)
 {
@@ -25,6 +25,11 @@ void soft_need_single(struct soft_cpu *cpu)
 void soft_restart(struct soft_cpu *cpu)
 {
     longjmp(cpu->unwind, UNWIND_RESTART);
+}
+
+void soft_leave(struct soft_cpu *cpu)
+{
+    longjmp(cpu->unwind, UNWIND_LEAVE);
 }
 
 static uint64_t cut_rip(const struct soft_cpu *cpu, uint64_t rip)
@@ -199,7 +204,7 @@ static bool serve_requests(struct soft_cpu *cpu)
     soft_tlb_requests(cpu, taken);
     if (requests & SOFT_REQUEST_KICK)
         return false;
-    if (taken & SOFT_REQUEST_INTERRUPT) {
+    if (taken & SOFT_REQUEST_INTERRUPT && !cpu->lent) {
         soft_cpu_take_start_signals(cpu);
         if (cpu->activity <= SOFT_HALTED)
             take_interrupts(cpu);
@@ -224,6 +229,7 @@ static void run_single(struct soft_cpu *cpu)
 
     cpu->single = true;
     cpu->link_from = NULL;
+    cpu->lent_shadow = shadow;
     cpu->interrupt_shadow = false;
     cpu->current = NULL;
     if (!shadow)
@@ -248,6 +254,7 @@ static void run_block(struct soft_cpu *cpu)
     struct soft_block *block;
 
     cpu->current = NULL;
+    cpu->lent_shadow = false;
     block = soft_block_find(cpu, false);
     if (block->host == NULL) { /* it goes on in the next page, or is in no memory */
         cpu->link_from = NULL;
@@ -277,6 +284,12 @@ static enum vcpu_stop loop(struct soft_cpu *cpu, bool single)
             sleep_until_request(cpu);
             continue;
         }
+        if (cpu->lent && !cpu->lent_endless) {
+            if (cpu->lent_steps == 0)
+                return VCPU_KICKED;
+            cpu->lent_steps--;
+            single = true;
+        }
         if (single || needs_single(cpu))
             run_single(cpu);
         else
@@ -303,13 +316,21 @@ static void deliver_event(struct soft_cpu *cpu)
 enum vcpu_stop soft_cpu_run(struct soft_cpu *cpu)
 {
     int why = _setjmp(cpu->unwind);
+    bool unknown = false;
 
     if (why != 0) {
+        unknown = cpu->current != NULL && cpu->exception.vector == X86_UD &&
+                  soft_decoder_row(cpu->accel->decoder, cpu->current->row) == NULL;
         if (cpu->current != NULL)
             cpu->rip = soft_insn_rip(cpu, cpu->current);
         cpu->current = NULL;
         cpu->link_from = NULL;
         cpu->single = false;
+    }
+    if (why == UNWIND_LEAVE || (why == UNWIND_EXCEPTION && cpu->lent && unknown)) {
+        cpu->lent_end = why == UNWIND_LEAVE ? SOFT_CORE_LEFT : SOFT_CORE_UNKNOWN;
+        cpu->interrupt_shadow = cpu->lent_shadow;
+        return VCPU_KICKED;
     }
     if (why == UNWIND_EXCEPTION) {
         cpu->trap_step = false;

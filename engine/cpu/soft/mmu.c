@@ -125,10 +125,20 @@ static void write_host(uint8_t *host, uint64_t value, unsigned size)
     memcpy(host, &value, size);
 }
 
+/* Lent, what the owner serves is its own. */
+static bool is_own_lapic(struct soft_cpu *cpu, uint64_t physical)
+{
+    if (!cpu->lent)
+        return soft_lapic_covers(cpu->lapic, physical);
+    if (cpu->accel->owner->has_address(physical))
+        soft_leave(cpu);
+    return false;
+}
+
 static uint64_t device_read(struct soft_cpu *cpu, uint64_t physical, unsigned size)
 {
     soft_need_single(cpu);
-    if (soft_lapic_covers(cpu->lapic, physical))
+    if (is_own_lapic(cpu, physical))
         return soft_lapic_read(cpu->lapic, physical % SOFT_PAGE_SIZE, size);
     soft_count_exit(cpu, VCPU_EXIT_MMIO);
     return accel_mmio_read(cpu->accel->accel.board, physical, size);
@@ -137,7 +147,7 @@ static uint64_t device_read(struct soft_cpu *cpu, uint64_t physical, unsigned si
 static void device_write(struct soft_cpu *cpu, uint64_t physical, uint64_t value, unsigned size)
 {
     soft_need_single(cpu);
-    if (soft_lapic_covers(cpu->lapic, physical)) {
+    if (is_own_lapic(cpu, physical)) {
         soft_lapic_write(cpu->lapic, physical % SOFT_PAGE_SIZE, value, size);
         return;
     }

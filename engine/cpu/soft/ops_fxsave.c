@@ -197,6 +197,7 @@ SOFT_OPERATION(xsetbv)
 {
     uint64_t value = (uint32_t)cpu->gpr[X86_RAX] | cpu->gpr[X86_RDX] << 32;
 
+    soft_leave_if_lent(cpu);
     if (!(cpu->cr4 & CR4_OSXSAVE))
         soft_raise_ud(cpu);
     if ((uint32_t)cpu->gpr[X86_RCX] != 0 || value & ~XCR0_VALID || !(value & XCR0_X87))

@@ -24,12 +24,16 @@ void soft_io_check(struct soft_cpu *cpu, uint16_t port, unsigned size)
 /* What the device answered may have changed more than the register that gets it. */
 uint32_t soft_io_read(struct soft_cpu *cpu, uint16_t port, unsigned size)
 {
+    if (cpu->lent && cpu->accel->owner->has_port(port))
+        soft_leave(cpu);
     soft_count_exit(cpu, VCPU_EXIT_PIO);
     return accel_pio_read(cpu->accel->accel.board, port, size);
 }
 
 void soft_io_write(struct soft_cpu *cpu, uint16_t port, uint32_t value, unsigned size)
 {
+    if (cpu->lent && cpu->accel->owner->has_port(port))
+        soft_leave(cpu);
     soft_count_exit(cpu, VCPU_EXIT_PIO);
     accel_pio_write(cpu->accel->accel.board, port, value, size);
 }

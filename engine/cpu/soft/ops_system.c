@@ -438,6 +438,7 @@ SOFT_OPERATION(mov_from_cr)
         value = cpu->cr4;
         break;
     case 8:
+        soft_leave_if_lent(cpu);
         value = soft_lapic_cr8(cpu->lapic);
         break;
     default:
@@ -450,6 +451,7 @@ SOFT_OPERATION(mov_to_cr)
 {
     uint64_t value = soft_get_reg(cpu, insn->rm, insn->size);
 
+    soft_leave_if_lent(cpu);
     switch (insn->reg) {
     case 0:
         set_cr0(cpu, value);
@@ -517,6 +519,7 @@ SOFT_OPERATION(lmsw)
 {
     uint64_t value = operand(cpu, insn);
 
+    soft_leave_if_lent(cpu);
     /* It can set PE, but not clear it. */
     set_cr0(cpu, (cpu->cr0 & ~UINT64_C(0xe)) | (value & 0xf));
 }
@@ -585,6 +588,7 @@ SOFT_OPERATION(wrgsbase)
 
 SOFT_OPERATION(hlt)
 {
+    soft_leave_if_lent(cpu);
     cpu->activity = SOFT_HALTED;
     /* An interrupt that waits already wakes it at once. */
     __atomic_fetch_or(&cpu->requests, SOFT_REQUEST_SELF | SOFT_REQUEST_INTERRUPT, __ATOMIC_RELAXED);
@@ -600,6 +604,7 @@ SOFT_OPERATION(cpuid)
 {
     uint32_t registers[4];
 
+    soft_leave_if_lent(cpu);
     soft_cpuid(cpu, cpu->gpr[X86_RAX], cpu->gpr[X86_RCX], registers);
     cpu->gpr[X86_RAX] = registers[0];
     cpu->gpr[X86_RBX] = registers[1];
@@ -611,6 +616,7 @@ SOFT_OPERATION(rdmsr)
 {
     uint64_t value;
 
+    soft_leave_if_lent(cpu);
     if (!soft_msr_read(cpu, cpu->gpr[X86_RCX], &value))
         soft_raise_gp0(cpu);
     set_edx_eax(cpu, value);
@@ -620,6 +626,7 @@ SOFT_OPERATION(wrmsr)
 {
     uint64_t value = (uint32_t)cpu->gpr[X86_RAX] | cpu->gpr[X86_RDX] << 32;
 
+    soft_leave_if_lent(cpu);
     if (!soft_msr_write(cpu, cpu->gpr[X86_RCX], value))
         soft_raise_gp0(cpu);
 }
@@ -632,12 +639,14 @@ static void check_tsd(struct soft_cpu *cpu)
 
 SOFT_OPERATION(rdtsc)
 {
+    soft_leave_if_lent(cpu);
     check_tsd(cpu);
     set_edx_eax(cpu, soft_tsc(cpu));
 }
 
 SOFT_OPERATION(rdtscp)
 {
+    soft_leave_if_lent(cpu);
     check_tsd(cpu);
     set_edx_eax(cpu, soft_tsc(cpu));
     cpu->gpr[X86_RCX] = (uint32_t)cpu->tsc_aux;
@@ -646,5 +655,6 @@ SOFT_OPERATION(rdtscp)
 /* No performance counters. */
 SOFT_OPERATION(rdpmc)
 {
+    soft_leave_if_lent(cpu);
     soft_raise_gp0(cpu);
 }

@@ -83,14 +83,27 @@ static void set_running(struct accel *accel, bool running)
 {
 }
 
+void soft_accel_init(struct soft_accel *soft, struct board *board, unsigned cpus)
+{
+    soft->accel = (struct accel){.board = board, .cpus = cpus};
+    g_mutex_init(&soft->locked);
+    soft->decoder = soft_decoder_new();
+    soft->maps = soft_maps_new(soft);
+}
+
+void soft_accel_finish(struct soft_accel *soft)
+{
+    soft_maps_free(soft->maps);
+    soft_decoder_free(soft->decoder);
+    g_mutex_clear(&soft->locked);
+}
+
 static void free_accel(struct accel *accel)
 {
     struct soft_accel *soft = soft_of_accel(accel);
 
     soft_irqchip_free(soft->irqchip);
-    soft_maps_free(soft->maps);
-    soft_decoder_free(soft->decoder);
-    g_mutex_clear(&soft->locked);
+    soft_accel_finish(soft);
     g_free(soft);
 }
 
@@ -108,10 +121,8 @@ struct accel *soft_accel_new(struct board *board, unsigned cpus, GError **err)
 {
     struct soft_accel *soft = g_new0(struct soft_accel, 1);
 
-    soft->accel = (struct accel){.ops = &soft_accel_ops, .board = board, .cpus = cpus};
-    g_mutex_init(&soft->locked);
-    soft->decoder = soft_decoder_new();
-    soft->maps = soft_maps_new(soft);
+    soft_accel_init(soft, board, cpus);
+    soft->accel.ops = &soft_accel_ops;
     soft->irqchip = soft_irqchip_new(board, cpus, SOFT_TSC_HZ, notify, soft);
     memory_map_set_listener(board->memory, &soft_map_listener, soft->maps);
     return &soft->accel;

@@ -4,6 +4,7 @@
 #define ENGINE_CPU_SOFT_INTERNAL_H
 
 #include "engine/cpu/accel.h"
+#include "engine/cpu/soft/core.h"
 #include "engine/cpu/soft/access.h"
 #include "engine/cpu/soft/decode.h"
 #include "engine/cpu/soft/map.h"
@@ -13,11 +14,15 @@ struct soft_accel {
     struct soft_decoder *decoder;
     struct soft_maps *maps;
     struct soft_irqchip *irqchip;
+    const struct soft_owner *owner;          /* core.h; NULL: this is the machine's accelerator */
     struct soft_cpu *cpus[MACHINE_MAX_CPUS]; /* written while all stand still */
     GMutex locked; /* held over locked accesses that the host cannot make atomic */
 };
 
-/* soft.c. Any thread. */
+/* soft.c. All but interrupt controllers and ops. */
+void soft_accel_init(struct soft_accel *accel, struct board *board, unsigned cpus);
+void soft_accel_finish(struct soft_accel *accel);
+/* Any thread. */
 void soft_accel_request_all(struct soft_accel *accel, uint32_t bits);
 void soft_accel_page_news(struct soft_accel *accel, const struct soft_cpu *but,
                           const uint8_t *host_page, enum soft_page_news news);
@@ -69,6 +74,11 @@ static inline uint64_t soft_guest_time(struct soft_cpu *cpu)
 {
     return clock_now(cpu->accel->accel.board->clock);
 }
+
+/* A vCPU of its machine or a core that is lent, standing at the reset vector. */
+bool soft_cpu_init(struct soft_cpu *cpu, struct soft_accel *accel, struct vcpu *vcpu,
+                   size_t arena_size, GError **err);
+void soft_cpu_finish(struct soft_cpu *cpu);
 
 static inline void soft_count_exit(struct soft_cpu *cpu, enum vcpu_exit_kind kind)
 {

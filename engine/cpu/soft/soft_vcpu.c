@@ -129,16 +129,44 @@ static bool set_state(struct vcpu *vcpu, const struct x86_state *state)
     return true;
 }
 
-static void free_vcpu(struct vcpu *vcpu)
+bool soft_cpu_init(struct soft_cpu *cpu, struct soft_accel *accel, struct vcpu *vcpu,
+                   size_t arena_size, GError **err)
 {
-    struct soft_cpu *cpu = cpu_of(vcpu);
+    cpu->blocks = soft_blocks_new(arena_size);
+    if (cpu->blocks == NULL)
+        return vmdesk_fail(err, VMDESK_ERROR_BUSY,
+                           "There is not enough memory for vCPU %u: give the machine fewer CPUs.",
+                           vcpu->index);
+    cpu->vcpu = vcpu;
+    cpu->accel = accel;
+    cpu->index = vcpu->index;
+    cpu->lent = accel->irqchip == NULL;
+    cpu->lapic = cpu->lent ? NULL : soft_irqchip_lapic(accel->irqchip, cpu->index);
+    cpu->map = soft_maps_get(accel->maps);
+    g_mutex_init(&cpu->page_queue.lock);
+    g_mutex_init(&cpu->wait.lock);
+    g_cond_init(&cpu->wait.changed);
+    soft_tlb_init(cpu);
+    soft_cpu_reset(cpu);
+    __atomic_store_n(&accel->cpus[cpu->index], cpu, __ATOMIC_RELEASE);
+    /* The map may have changed before that. */
+    soft_cpu_request(cpu, SOFT_REQUEST_MAP);
+    return true;
+}
 
+void soft_cpu_finish(struct soft_cpu *cpu)
+{
     __atomic_store_n(&cpu->accel->cpus[cpu->index], NULL, __ATOMIC_RELEASE);
     soft_blocks_free(cpu->blocks);
     soft_map_unref(cpu->map);
     g_mutex_clear(&cpu->page_queue.lock);
     g_mutex_clear(&cpu->wait.lock);
     g_cond_clear(&cpu->wait.changed);
+}
+
+static void free_vcpu(struct vcpu *vcpu)
+{
+    soft_cpu_finish(cpu_of(vcpu));
     g_free(vcpu);
 }
 
@@ -154,32 +182,13 @@ static const struct vcpu_ops soft_vcpu_ops = {
 
 struct vcpu *soft_vcpu_new(struct accel *accel, unsigned index, GError **err)
 {
-    struct soft_accel *soft = (struct soft_accel *)accel;
-    struct soft_blocks *blocks = soft_blocks_new(MIN(ARENA_TOTAL / accel->cpus, ARENA_MAX));
-    struct soft_vcpu *v;
-    struct soft_cpu *cpu;
+    struct soft_vcpu *v = g_new0(struct soft_vcpu, 1);
 
-    if (blocks == NULL) {
-        vmdesk_fail(err, VMDESK_ERROR_BUSY,
-                    "There is not enough memory for vCPU %u: give the machine fewer CPUs.", index);
+    v->vcpu = (struct vcpu){.ops = &soft_vcpu_ops, .accel = accel, .index = index};
+    if (!soft_cpu_init(&v->cpu, (struct soft_accel *)accel, &v->vcpu,
+                       MIN(ARENA_TOTAL / accel->cpus, ARENA_MAX), err)) {
+        g_free(v);
         return NULL;
     }
-    v = g_new0(struct soft_vcpu, 1);
-    cpu = &v->cpu;
-    v->vcpu = (struct vcpu){.ops = &soft_vcpu_ops, .accel = accel, .index = index};
-    cpu->vcpu = &v->vcpu;
-    cpu->accel = soft;
-    cpu->index = index;
-    cpu->blocks = blocks;
-    cpu->lapic = soft_irqchip_lapic(soft->irqchip, index);
-    cpu->map = soft_maps_get(soft->maps);
-    g_mutex_init(&cpu->page_queue.lock);
-    g_mutex_init(&cpu->wait.lock);
-    g_cond_init(&cpu->wait.changed);
-    soft_tlb_init(cpu);
-    soft_cpu_reset(cpu);
-    __atomic_store_n(&soft->cpus[index], cpu, __ATOMIC_RELEASE);
-    /* The map may have changed before that. */
-    soft_cpu_request(cpu, SOFT_REQUEST_MAP);
     return &v->vcpu;
 }
