@@ -25,10 +25,12 @@ engine_libengine_a_SOURCES = \
 	engine/control/cp437.c \
 	engine/control/server.c engine/control/server.h \
 	engine/cpu/accel.c engine/cpu/accel.h \
+	engine/cpu/irqchip_state.h \
 	engine/cpu/kvm.c engine/cpu/kvm.h \
 	engine/cpu/kvm_cpuid.c \
 	engine/cpu/kvm_handoff.c \
 	engine/cpu/kvm_internal.h \
+	engine/cpu/kvm_irqchip.c \
 	engine/cpu/kvm_memory.c \
 	engine/cpu/kvm_msrs.c \
 	engine/cpu/kvm_speed.c \

@@ -15,6 +15,7 @@
 
 #include "core/config.h"
 #include "engine/bus/board.h"
+#include "engine/cpu/irqchip_state.h"
 #include "engine/cpu/x86_state.h"
 
 struct accel;
@@ -31,6 +32,10 @@ struct accel_ops {
     void (*reset)(struct accel *accel);
     /* The machine pauses or goes on: guest-visible time stops with it. vCPUs stand still. */
     void (*set_running)(struct accel *accel, bool running);
+    /* All vCPUs stand still: interrupt controllers and timer. Set them before the vCPUs' states;
+     * the levels of lines are what the state says until the devices change them. */
+    bool (*get_state)(struct accel *accel, struct irqchip_state *ret_state);
+    bool (*set_state)(struct accel *accel, const struct irqchip_state *state);
     struct vcpu *(*vcpu_new)(struct accel *accel, unsigned index, GError **err);
     void (*free)(struct accel *accel);
 };

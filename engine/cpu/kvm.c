@@ -185,8 +185,13 @@ static bool query_msrs(struct kvm_accel *kvm, GError **err)
 static void set_irq(struct accel *accel, unsigned gsi, bool level)
 {
     struct kvm_irq_level line = {.irq = gsi, .level = level};
+    struct kvm_accel *kvm = kvm_of_accel(accel);
 
-    if (ioctl(kvm_of_accel(accel)->vm_fd, KVM_IRQ_LINE, &line) != 0)
+    if (level)
+        __atomic_fetch_or(&kvm->gsi_levels, 1u << gsi % 32, __ATOMIC_ACQ_REL);
+    else
+        __atomic_fetch_and(&kvm->gsi_levels, ~(1u << gsi % 32), __ATOMIC_ACQ_REL);
+    if (ioctl(kvm->vm_fd, KVM_IRQ_LINE, &line) != 0)
         log_guest("kvm", "interrupt line %u: %s", gsi, g_strerror(errno));
 }
 
@@ -268,6 +273,8 @@ static const struct accel_ops kvm_accel_ops = {
     .send_msi = send_msi,
     .reset = reset,
     .set_running = set_running,
+    .get_state = kvm_irqchip_get_state,
+    .set_state = kvm_irqchip_set_state,
     .vcpu_new = kvm_vcpu_new,
     .free = free_accel,
 };

@@ -31,6 +31,7 @@ struct kvm_accel {
     bool has_irqchip;
     struct kvm_irqchip irqchip[3]; /* as they were when new */
     struct kvm_pit_state2 pit;
+    uint32_t gsi_levels;         /* as the devices set them; atomic */
     struct kvm_clock_data clock; /* guest-visible time at the last pause */
     bool clock_taken;
     /* For what KVM cannot execute; NULL before the first such instruction. The board's lock. */
@@ -67,6 +68,10 @@ static inline struct kvm_vcpu *kvm_of_vcpu(struct vcpu *vcpu)
 /* Interrupt controllers and timer; once made, no effect. Before the first vCPU, but after the
  * board's memory: once they exist, the kernel takes milliseconds for the next memory slot. */
 bool kvm_create_irqchip(struct kvm_accel *kvm, GError **err);
+
+/* kvm_irqchip.c */
+bool kvm_irqchip_get_state(struct accel *accel, struct irqchip_state *ret_state);
+bool kvm_irqchip_set_state(struct accel *accel, const struct irqchip_state *state);
 
 /* kvm_memory.c */
 extern const struct memory_listener kvm_memory_listener; /* opaque: struct kvm_accel */

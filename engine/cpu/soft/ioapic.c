@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/cpu/soft/ioapic.h"
 
+#include <string.h>
+
 #define IOREGSEL 0x00
 #define IOWIN 0x10
 
@@ -127,4 +129,21 @@ void soft_ioapic_reset(struct soft_ioapic *io)
     io->selected = 0;
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
         io->entries[pin] = ENTRY_MASKED;
+}
+
+void soft_ioapic_get_state(const struct soft_ioapic *io, struct irqchip_ioapic *ret)
+{
+    ret->id = io->id;
+    ret->selected = io->selected;
+    ret->lines = io->lines;
+    memcpy(ret->entries, io->entries, sizeof(io->entries));
+}
+
+void soft_ioapic_set_state(struct soft_ioapic *io, const struct irqchip_ioapic *state)
+{
+    io->id = state->id & ID_MASK;
+    io->selected = state->selected;
+    io->lines = state->lines;
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
+        io->entries[pin] = state->entries[pin] & (ENTRY_WRITABLE | ENTRY_REMOTE_IRR);
 }

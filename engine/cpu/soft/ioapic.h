@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/cpu/irqchip_state.h"
 #include "engine/cpu/soft/apic_message.h"
 
 #define IOAPIC_ADDRESS 0xfec00000u
@@ -36,6 +37,9 @@ void soft_ioapic_reset(struct soft_ioapic *ioapic);
 void soft_ioapic_set_pin(struct soft_ioapic *ioapic, unsigned pin, bool level);
 /* A local APIC ended the level-triggered interrupt of this vector. */
 void soft_ioapic_eoi(struct soft_ioapic *ioapic, uint8_t vector);
+
+void soft_ioapic_get_state(const struct soft_ioapic *ioapic, struct irqchip_ioapic *ret);
+void soft_ioapic_set_state(struct soft_ioapic *ioapic, const struct irqchip_ioapic *state);
 
 /* An access to the register page. */
 uint32_t soft_ioapic_read(struct soft_ioapic *ioapic, unsigned offset);

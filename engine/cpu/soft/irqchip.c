@@ -275,6 +275,31 @@ void soft_irqchip_reset(struct soft_irqchip *chip)
     g_mutex_unlock(&chip->board->lock);
 }
 
+void soft_irqchip_get_state(struct soft_irqchip *chip, struct irqchip_state *ret)
+{
+    g_mutex_lock(&chip->board->lock);
+    soft_pit_get_state(&chip->pit, ret);
+    g_mutex_lock(&chip->lock);
+    soft_pic_get_state(&chip->pic, ret);
+    soft_ioapic_get_state(&chip->ioapic, &ret->ioapic);
+    g_mutex_unlock(&chip->lock);
+    ret->clock_ns = clock_now(chip->board->clock);
+    g_mutex_unlock(&chip->board->lock);
+}
+
+/* Nothing that the controllers have delivered already is delivered by it. */
+void soft_irqchip_set_state(struct soft_irqchip *chip, const struct irqchip_state *state)
+{
+    g_mutex_lock(&chip->board->lock);
+    soft_pit_set_state(&chip->pit, state);
+    g_mutex_lock(&chip->lock);
+    soft_pic_set_state(&chip->pic, state);
+    soft_ioapic_set_state(&chip->ioapic, &state->ioapic);
+    set_intr(chip, soft_pic_output(&chip->pic));
+    g_mutex_unlock(&chip->lock);
+    g_mutex_unlock(&chip->board->lock);
+}
+
 struct soft_lapic *soft_irqchip_lapic(struct soft_irqchip *chip, unsigned cpu)
 {
     return &chip->lapics.lapic[cpu];

@@ -13,6 +13,7 @@
 #define ENGINE_CPU_SOFT_IRQCHIP_H
 
 #include "engine/bus/board.h"
+#include "engine/cpu/irqchip_state.h"
 #include "engine/cpu/soft/lapic.h"
 
 struct soft_irqchip;
@@ -35,6 +36,10 @@ void soft_irqchip_free(struct soft_irqchip *chip);
 /* To the power-on state, all local APICs included; the levels of the lines stay their devices'.
  * vCPUs stand still; takes the board's lock. */
 void soft_irqchip_reset(struct soft_irqchip *chip);
+
+/* All but the local APICs. vCPUs stand still; takes the board's lock. */
+void soft_irqchip_get_state(struct soft_irqchip *chip, struct irqchip_state *ret);
+void soft_irqchip_set_state(struct soft_irqchip *chip, const struct irqchip_state *state);
 
 /* Any thread, with or without the board's lock. GSI 0 to 15 reach the PIC and the I/O APIC (0 on
  * its pin 2), 16 to 23 the I/O APIC; others, and 2 (the cascade), nothing. */

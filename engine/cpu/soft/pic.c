@@ -241,3 +241,54 @@ void soft_pic_reset(struct soft_pic *pic)
         pic->chip[i] = (struct soft_pic_chip){.lines = pic->chip[i].lines, .lowest = 7};
     cascade(pic);
 }
+
+void soft_pic_get_state(const struct soft_pic *pic, struct irqchip_state *ret)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const struct soft_pic_chip *c = &pic->chip[i];
+
+        ret->pic[i] = (struct irqchip_pic){
+            .lines = c->lines,
+            .edges = c->edges,
+            .mask = c->mask,
+            .service = c->service,
+            .elcr = c->level,
+            .vector_base = c->vector_base,
+            .lowest = c->lowest,
+            .step = c->step == PIC_READY ? 0 : c->step - PIC_ICW2 + 2,
+            .has_icw4 = c->has_icw4,
+            .read_service = c->read_service,
+            .poll = c->poll,
+            .special_mask = c->special_mask,
+            .special_nested = c->special_nested,
+            .auto_eoi = c->auto_eoi,
+            .rotate_auto_eoi = c->rotate_auto_eoi,
+        };
+    }
+}
+
+void soft_pic_set_state(struct soft_pic *pic, const struct irqchip_state *state)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const struct irqchip_pic *s = &state->pic[i];
+
+        pic->chip[i] = (struct soft_pic_chip){
+            .lines = s->lines,
+            .edges = s->edges,
+            .level = s->elcr,
+            .mask = s->mask,
+            .service = s->service,
+            .vector_base = s->vector_base,
+            .lowest = s->lowest & 7,
+            .step = s->step >= 2 && s->step <= 4 ? PIC_ICW2 + s->step - 2 : PIC_READY,
+            .has_icw4 = s->has_icw4,
+            .read_service = s->read_service,
+            .poll = s->poll,
+            .special_mask = s->special_mask,
+            .special_nested = s->special_nested,
+            .auto_eoi = s->auto_eoi,
+            .rotate_auto_eoi = s->rotate_auto_eoi,
+        };
+    }
+    cascade(pic);
+}

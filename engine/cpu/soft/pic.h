@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/cpu/irqchip_state.h"
+
 #define PIC_MASTER_PORT 0x20 /* and 0x21 */
 #define PIC_SLAVE_PORT 0xa0  /* and 0xa1 */
 #define PIC_ELCR_PORT 0x4d0  /* and 0x4d1 */
@@ -49,6 +51,10 @@ void soft_pic_set_line(struct soft_pic *pic, unsigned line, bool level);
 bool soft_pic_output(const struct soft_pic *pic);
 /* The acknowledge cycle: a vector, that of a spurious interrupt (line 7) when nothing asks. */
 uint8_t soft_pic_acknowledge(struct soft_pic *pic);
+
+/* set: without the lines' changes reaching anybody. */
+void soft_pic_get_state(const struct soft_pic *pic, struct irqchip_state *ret);
+void soft_pic_set_state(struct soft_pic *pic, const struct irqchip_state *state);
 
 /* A byte from or to one of the six ports. */
 uint8_t soft_pic_read(struct soft_pic *pic, uint16_t port);

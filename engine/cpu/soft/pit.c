@@ -295,6 +295,7 @@ static void write_control(struct soft_pit *pit, uint8_t word)
         .mode = mode > 5 ? mode - 4 : mode, /* bit 2 of modes 2 and 3 does not count */
         .access = CONTROL_ACCESS(word),
         .bcd = word & CONTROL_BCD,
+        .programmed = true,
         .gate = c->gate,
         .count = c->count,
     };
@@ -380,6 +381,75 @@ void soft_pit_write(struct soft_pit *pit, uint16_t port, uint8_t value)
     } else {
         write_control(pit, value);
     }
+}
+
+static struct irqchip_pit_channel channel_to_state(const struct soft_pit_channel *channel,
+                                                   uint64_t now)
+{
+    struct soft_pit_channel c = *channel;
+
+    catch_up(&c, now);
+    take_next(&c);
+    return (struct irqchip_pit_channel){
+        .programmed = c.programmed,
+        .mode = c.mode,
+        .access = c.access,
+        .bcd = c.bcd,
+        .gate = c.gate,
+        .loaded = c.loaded,
+        .counting = c.counting,
+        .count = c.count,
+        .elapsed = elapsed(&c, now),
+        .write_high_next = c.write_high_next,
+        .read_high_next = c.read_high_next,
+        .low_written = c.low_written,
+        .count_latched = c.count_latched,
+        .status_latched = c.status_latched,
+        .latched_count = c.latched_count,
+        .latched_status = c.latched_status,
+    };
+}
+
+static struct soft_pit_channel channel_from_state(const struct irqchip_pit_channel *s, uint64_t now)
+{
+    return (struct soft_pit_channel){
+        .programmed = s->programmed,
+        .mode = MIN(s->mode, 5),
+        .access = CLAMP(s->access, PIT_ACCESS_LOW, PIT_ACCESS_BOTH),
+        .bcd = s->bcd,
+        .gate = s->gate,
+        .loaded = s->loaded,
+        .counting = s->loaded && s->counting,
+        .count = CLAMP(s->count, 1, 65536),
+        .origin = now - s->elapsed,
+        .elapsed = s->counting ? 0 : s->elapsed,
+        .write_high_next = s->write_high_next,
+        .read_high_next = s->read_high_next,
+        .low_written = s->low_written,
+        .count_latched = s->count_latched,
+        .status_latched = s->status_latched,
+        .latched_count = s->latched_count,
+        .latched_status = s->latched_status,
+    };
+}
+
+void soft_pit_get_state(struct soft_pit *pit, struct irqchip_state *ret)
+{
+    uint64_t now = now_ticks(pit);
+
+    for (unsigned i = 0; i < PIT_CHANNELS; i++)
+        ret->pit[i] = channel_to_state(&pit->channel[i], now);
+    ret->pit_control = pit->control;
+}
+
+void soft_pit_set_state(struct soft_pit *pit, const struct irqchip_state *state)
+{
+    uint64_t now = now_ticks(pit);
+
+    for (unsigned i = 0; i < PIT_CHANNELS; i++)
+        pit->channel[i] = channel_from_state(&state->pit[i], now);
+    pit->control = state->pit_control & NMI_SC_WRITABLE;
+    restart_edges(pit, now);
 }
 
 void soft_pit_reset(struct soft_pit *pit)

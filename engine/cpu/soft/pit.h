@@ -15,6 +15,7 @@
 #define ENGINE_CPU_SOFT_PIT_H
 
 #include "engine/bus/clock.h"
+#include "engine/cpu/irqchip_state.h"
 
 #define PIT_PORT 0x40 /* to 0x43 */
 #define PIT_CONTROL_PORT 0x61
@@ -34,8 +35,9 @@ struct soft_pit_channel {
     bool bcd;
     bool gate;
 
-    bool loaded;   /* a count came since the control word */
-    bool counting; /* and the gate, or a trigger, lets it count */
+    bool programmed; /* a control word came since power-on */
+    bool loaded;     /* a count came since the control word */
+    bool counting;   /* and the gate, or a trigger, lets it count */
     uint32_t count;
     uint64_t origin;  /* counting: when it started, but for pauses */
     uint64_t elapsed; /* not counting: how long it did */
@@ -68,6 +70,10 @@ struct soft_pit {
 void soft_pit_init(struct soft_pit *pit, struct clock *clock,
                    void (*set_output)(void *opaque, bool level), void *opaque);
 void soft_pit_reset(struct soft_pit *pit);
+
+/* A count that waits for the running one to end takes over at once. */
+void soft_pit_get_state(struct soft_pit *pit, struct irqchip_state *ret);
+void soft_pit_set_state(struct soft_pit *pit, const struct irqchip_state *state);
 
 /* A byte from or to one of the ports 0x40 to 0x43 and 0x61. */
 uint8_t soft_pit_read(struct soft_pit *pit, uint16_t port);

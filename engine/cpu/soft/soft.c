@@ -107,12 +107,26 @@ static void free_accel(struct accel *accel)
     g_free(soft);
 }
 
+static bool get_state(struct accel *accel, struct irqchip_state *ret)
+{
+    soft_irqchip_get_state(soft_of_accel(accel)->irqchip, ret);
+    return true;
+}
+
+static bool set_state(struct accel *accel, const struct irqchip_state *state)
+{
+    soft_irqchip_set_state(soft_of_accel(accel)->irqchip, state);
+    return true;
+}
+
 static const struct accel_ops soft_accel_ops = {
     .name = "soft",
     .set_irq = set_irq,
     .send_msi = send_msi,
     .reset = reset,
     .set_running = set_running,
+    .get_state = get_state,
+    .set_state = set_state,
     .vcpu_new = soft_vcpu_new,
     .free = free_accel,
 };
