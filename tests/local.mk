@@ -32,6 +32,7 @@ THREAD_TESTS = \
 	tests/unit/test_control \
 	tests/unit/test_control_clients \
 	tests/unit/test_control_jobs \
+	tests/unit/test_cpu_move \
 	tests/unit/test_debug_ports \
 	tests/unit/test_display \
 	tests/unit/test_file \

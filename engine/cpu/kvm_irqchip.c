@@ -40,10 +40,12 @@ static struct irqchip_pic pic_from_kvm(const struct kvm_pic_state *k)
     };
 }
 
-static struct kvm_pic_state pic_to_kvm(const struct irqchip_pic *s, uint8_t elcr_mask)
+/* The PIT's line is low between two of KVM's ticks: were it high, the next one would be lost, and
+ * KVM would wait for its end for ever. */
+static struct kvm_pic_state pic_to_kvm(const struct irqchip_pic *s, bool master)
 {
     return (struct kvm_pic_state){
-        .last_irr = s->lines,
+        .last_irr = master ? s->lines & ~1u : s->lines,
         .irr = s->edges | (s->lines & s->elcr),
         .imr = s->mask,
         .isr = s->service,
@@ -58,7 +60,7 @@ static struct kvm_pic_state pic_to_kvm(const struct irqchip_pic *s, uint8_t elcr
         .special_fully_nested_mode = s->special_nested,
         .init4 = s->has_icw4,
         .elcr = s->elcr,
-        .elcr_mask = elcr_mask,
+        .elcr_mask = master ? 0xf8 : 0xde,
     };
 }
 
@@ -110,10 +112,11 @@ static uint64_t ticks_since(int64_t start_ns)
     return ns / NSEC_PER_SEC * IRQCHIP_PIT_HZ + ns % NSEC_PER_SEC * IRQCHIP_PIT_HZ / NSEC_PER_SEC;
 }
 
+/* Of channel 0, which counts by a timer of its own, KVM does not tell how far it is. */
 static struct irqchip_pit_channel channel_from_kvm(const struct kvm_pit_channel_state *k)
 {
     bool programmed = k->mode != PIT_UNPROGRAMMED;
-    bool loaded = programmed && k->count_load_time != 0;
+    bool has_start = k->count_load_time != 0;
 
     return (struct irqchip_pit_channel){
         .programmed = programmed,
@@ -121,10 +124,10 @@ static struct irqchip_pit_channel channel_from_kvm(const struct kvm_pit_channel_
         .access = k->rw_mode == 0 ? 3 : k->rw_mode,
         .bcd = k->bcd,
         .gate = k->gate,
-        .loaded = loaded,
-        .counting = loaded && (k->gate || k->mode == 1 || k->mode == 5),
+        .loaded = programmed,
+        .counting = programmed && (k->gate || k->mode == 1 || k->mode == 5),
         .count = k->count == 0 ? 65536 : k->count,
-        .elapsed = loaded ? ticks_since(k->count_load_time) : 0,
+        .elapsed = programmed && has_start ? ticks_since(k->count_load_time) : 0,
         .write_high_next = k->write_state == PIT_STATE_WORD_HIGH,
         .read_high_next = k->read_state == PIT_STATE_WORD_HIGH,
         .low_written = k->write_latch,
@@ -202,7 +205,6 @@ bool kvm_irqchip_get_state(struct accel *accel, struct irqchip_state *ret)
 
 bool kvm_irqchip_set_state(struct accel *accel, const struct irqchip_state *state)
 {
-    static const uint8_t elcr_mask[2] = {0xf8, 0xde};
     struct kvm_accel *kvm = kvm_of_accel(accel);
     struct kvm_pit_state2 pit = {0};
     bool ok = true;
@@ -211,7 +213,7 @@ bool kvm_irqchip_set_state(struct accel *accel, const struct irqchip_state *stat
     for (unsigned i = 0; i < 2; i++) {
         struct kvm_irqchip chip = {
             .chip_id = i == 0 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE,
-            .chip.pic = pic_to_kvm(&state->pic[i], elcr_mask[i]),
+            .chip.pic = pic_to_kvm(&state->pic[i], i == 0),
         };
 
         ok &= ioctl(kvm->vm_fd, KVM_SET_IRQCHIP, &chip) == 0;

@@ -135,7 +135,7 @@ void soft_ioapic_get_state(const struct soft_ioapic *io, struct irqchip_ioapic *
 {
     ret->id = io->id;
     ret->selected = io->selected;
-    ret->lines = io->lines;
+    ret->lines = io->lines & ~1u; /* pin 0 is the PIC's */
     memcpy(ret->entries, io->entries, sizeof(io->entries));
 }
 
@@ -143,7 +143,7 @@ void soft_ioapic_set_state(struct soft_ioapic *io, const struct irqchip_ioapic *
 {
     io->id = state->id & ID_MASK;
     io->selected = state->selected;
-    io->lines = state->lines;
+    io->lines = (state->lines & ~1u) | (io->lines & 1);
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
         io->entries[pin] = state->entries[pin] & (ENTRY_WRITABLE | ENTRY_REMOTE_IRR);
 }
