@@ -6,7 +6,7 @@
 
 #include "engine/cpu/soft/soft_internal.h"
 
-#define BUCKETS 16384 /* of blocks */
+#define BUCKETS 65536 /* of blocks */
 #define PAGE_BUCKETS 4096
 
 /* A page of host memory that has blocks. */

@@ -95,7 +95,7 @@ static inline void soft_go_linked(struct soft_cpu *cpu, uint64_t rip, unsigned w
 }
 
 /* Handlers for operations that have none of their own. _end: for rows with ROW_ENDS; checked: for
- * rows that need CPL 0, the FPU or SSE. */
+ * rows that need CPL 0, and for the FPU and SSE where the mode does not allow them. */
 soft_op soft_handler_plain, soft_handler_end, soft_handler_checked, soft_handler_checked_end;
 /* Stands behind a block's last instruction. */
 soft_op soft_handler_fall_through;

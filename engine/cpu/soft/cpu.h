@@ -72,6 +72,8 @@ enum {
     SOFT_MODE_PROTECTED = 1 << 4,
     SOFT_MODE_V86 = 1 << 5,
     SOFT_MODE_USER = 1 << 6, /* CPL 3 */
+    SOFT_MODE_X87 = 1 << 7,  /* x87 and MMX raise neither #UD nor #NM */
+    SOFT_MODE_SSE = 1 << 8,  /* nor does SSE */
 };
 
 /* Bits of soft_cpu.requests: what the vCPU has to look at before its next block. */

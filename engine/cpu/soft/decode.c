@@ -562,6 +562,13 @@ static soft_op *form_handler(const struct soft_forms *forms, enum form form, uin
     return NULL;
 }
 
+/* Whether the instruction may be refused, whatever its operands. */
+static bool needs_check(const struct soft_row *row, uint32_t mode)
+{
+    return row->flags & ROW_CPL0 || (row->flags & (ROW_X87 | ROW_MMX) && !(mode & SOFT_MODE_X87)) ||
+           (row->flags & ROW_SSE && !(mode & SOFT_MODE_SSE));
+}
+
 soft_op *soft_decoder_handler(const struct soft_decoder *d, uint32_t mode,
                               const struct soft_insn *insn)
 {
@@ -570,6 +577,8 @@ soft_op *soft_decoder_handler(const struct soft_decoder *d, uint32_t mode,
 
     if (row == NULL)
         return soft_handler_plain;
+    if (needs_check(row, mode))
+        return row->flags & ROW_ENDS ? soft_handler_checked_end : soft_handler_checked;
     if (row->operation->forms != NULL && !(insn->flags & SOFT_INSN_LOCK))
         handler = form_handler(row->operation->forms, d->shapes[insn->row].form, mode, insn);
     if (handler == NULL && insn->size == 8 && mode & SOFT_MODE_CODE64)
@@ -578,7 +587,5 @@ soft_op *soft_decoder_handler(const struct soft_decoder *d, uint32_t mode,
         handler = row->operation->handler;
     if (handler != NULL)
         return handler;
-    if (row->flags & (ROW_X87 | ROW_MMX | ROW_SSE | ROW_CPL0))
-        return row->flags & ROW_ENDS ? soft_handler_checked_end : soft_handler_checked;
     return row->flags & ROW_ENDS ? soft_handler_end : soft_handler_plain;
 }

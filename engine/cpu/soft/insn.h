@@ -73,7 +73,7 @@ enum soft_row_flags {
     ROW_ENDS = 1 << 5,   /* the last of its block: it branches or changes the mode */
     ROW_PM = 1 << 6,     /* #UD in real and virtual-8086 mode */
     ROW_CPL0 = 1 << 7,   /* #GP(0) unless at CPL 0 */
-    /* The dispatcher checks CR0 and CR4 before it calls the operation: */
+    /* Unless the mode says that CR0 and CR4 allow it, the dispatcher checks them first: */
     ROW_X87 = 1 << 8,  /* #NM if CR0.EM or CR0.TS */
     ROW_MMX = 1 << 9,  /* #UD if CR0.EM, #NM if CR0.TS */
     ROW_SSE = 1 << 10, /* #UD if CR0.EM or not CR4.OSFXSR, #NM if CR0.TS */

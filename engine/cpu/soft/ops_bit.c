@@ -2,6 +2,7 @@
 /* Single bits, and counting them. */
 #include "engine/cpu/soft/atomic.h"
 #include "engine/cpu/soft/exec.h"
+#include "engine/cpu/soft/forms.h"
 #include "engine/cpu/soft/stack.h"
 
 /* BT and its kin change CF alone. */
@@ -56,17 +57,14 @@ static uint64_t bit_linear(struct soft_cpu *cpu, const struct soft_insn *insn,
     return soft_linear_at(cpu, insn->segment, offset & insn->address_mask, size, access);
 }
 
+/* Bits in memory. */
 static void bit_operation(struct soft_cpu *cpu, const struct soft_insn *insn, enum change change,
                           soft_modify_fn *locked)
 {
     unsigned size = insn->size, bit = bit_number(cpu, insn);
     uint64_t value, linear;
 
-    if (!(insn->flags & SOFT_INSN_MEM)) {
-        value = soft_get_reg(cpu, insn->rm, size);
-        if (change != TEST)
-            soft_set_reg(cpu, insn->rm, size, changed(value, bit, change));
-    } else if (change == TEST) {
+    if (change == TEST) {
         value = soft_load_sized(cpu, bit_linear(cpu, insn, SOFT_READ), size);
     } else if (insn->flags & SOFT_INSN_LOCK) {
         soft_locked_modify(cpu, insn, bit_linear(cpu, insn, SOFT_WRITE), locked);
@@ -79,6 +77,29 @@ static void bit_operation(struct soft_cpu *cpu, const struct soft_insn *insn, en
     set_cf(cpu, value >> bit & 1);
 }
 
+/* Bits of registers. */
+#define BIT_REGISTER(NAME, CHANGE, BITS)                                                       \
+    static inline void NAME##_in_register##BITS(struct soft_cpu *cpu,                          \
+                                                const struct soft_insn *insn, uint64_t number) \
+    {                                                                                          \
+        uint64_t value = soft_get##BITS(cpu, insn->rm);                                        \
+        unsigned bit = number % BITS;                                                          \
+                                                                                               \
+        if (CHANGE != TEST)                                                                    \
+            soft_set##BITS(cpu, insn->rm, changed(value, bit, CHANGE));                        \
+        set_cf(cpu, value >> bit & 1);                                                         \
+    }                                                                                          \
+    FORM_HANDLER(NAME##_rr_##BITS)                                                             \
+    {                                                                                          \
+        NAME##_in_register##BITS(cpu, insn, cpu->gpr[insn->reg]);                              \
+        SOFT_NEXT;                                                                             \
+    }                                                                                          \
+    FORM_HANDLER(NAME##_ri_##BITS)                                                             \
+    {                                                                                          \
+        NAME##_in_register##BITS(cpu, insn, insn->imm);                                        \
+        SOFT_NEXT;                                                                             \
+    }
+
 #define BIT_OPERATION(NAME, CHANGE)                                                   \
     static uint64_t NAME##_modify(struct soft_cpu *cpu, const struct soft_insn *insn, \
                                   uint64_t old)                                       \
@@ -87,10 +108,19 @@ static void bit_operation(struct soft_cpu *cpu, const struct soft_insn *insn, en
         return changed(old, bit_number(cpu, insn), CHANGE);                           \
     }                                                                                 \
                                                                                       \
-    SOFT_OPERATION(NAME)                                                              \
+    static void NAME##_run(struct soft_cpu *cpu, const struct soft_insn *insn)        \
     {                                                                                 \
         bit_operation(cpu, insn, CHANGE, NAME##_modify);                              \
-    }
+    }                                                                                 \
+                                                                                      \
+    BIT_REGISTER(NAME, CHANGE, 16)                                                    \
+    BIT_REGISTER(NAME, CHANGE, 32)                                                    \
+    BIT_REGISTER(NAME, CHANGE, 64)                                                    \
+    static const struct soft_forms NAME##_forms = {                                   \
+        .rr = FORM_LIST_WIDE(NAME##_rr_),                                             \
+        .ri = FORM_LIST_WIDE(NAME##_ri_),                                             \
+    };                                                                                \
+    FORMS_OPERATION(NAME, NAME##_run)
 
 BIT_OPERATION(bt, TEST)
 BIT_OPERATION(bts, SET)

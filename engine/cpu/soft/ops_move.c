@@ -57,22 +57,24 @@ EXTEND(movsxd, 32, int32_t)
         return soft_condition_##NAME(cpu) ? new : old;                                           \
     }
 
-#define CONDITIONAL(NAME)                                    \
-    CMOV_SIZE(NAME, 16)                                      \
-    CMOV_SIZE(NAME, 32)                                      \
-    CMOV_SIZE(NAME, 64)                                      \
-    FORMS_LOADING(cmov##NAME, cmov##NAME##_pick, 16, 32, 64) \
-    FORMS_OPERATION(cmov##NAME, NULL)                        \
-                                                             \
-    SOFT_OPERATION(set##NAME)                                \
-    {                                                        \
-        bool value = soft_condition_##NAME(cpu);             \
-                                                             \
-        if (insn->flags & SOFT_INSN_MEM)                     \
-            soft_write_mem8(cpu, insn, value);               \
-        else                                                 \
-            soft_set8(cpu, insn->rm, value);                 \
-    }
+#define CONDITIONAL(NAME)                                                         \
+    CMOV_SIZE(NAME, 16)                                                           \
+    CMOV_SIZE(NAME, 32)                                                           \
+    CMOV_SIZE(NAME, 64)                                                           \
+    FORMS_LOADING(cmov##NAME, cmov##NAME##_pick, 16, 32, 64)                      \
+    FORMS_OPERATION(cmov##NAME, NULL)                                             \
+                                                                                  \
+    FORM_HANDLER(set##NAME##_ri_8)                                                \
+    {                                                                             \
+        soft_set8(cpu, insn->rm, soft_condition_##NAME(cpu));                     \
+        SOFT_NEXT;                                                                \
+    }                                                                             \
+    FORM_STORES(set##NAME##_mi, 8, soft_condition_##NAME(cpu))                    \
+    static const struct soft_forms set##NAME##_forms = {                          \
+        .ri = {set##NAME##_ri_8},                                                 \
+        .mi = {{set##NAME##_mi_0_8}, {set##NAME##_mi_1_8}, {set##NAME##_mi_2_8}}, \
+    };                                                                            \
+    FORMS_OPERATION(set##NAME, NULL)
 
 SOFT_CONDITIONS(CONDITIONAL)
 
@@ -97,12 +99,16 @@ static const struct soft_forms lea_forms = {
 };
 FORMS_OPERATION(lea, NULL)
 
+static void nop_run(struct soft_cpu *cpu, const struct soft_insn *insn)
+{
+}
+
 static void nop(struct soft_cpu *cpu, const struct soft_insn *insn)
 {
     SOFT_NEXT;
 }
 
-const struct soft_operation soft_operation_nop = {.name = "nop", .run = nop, .handler = nop};
+const struct soft_operation soft_operation_nop = {.name = "nop", .run = nop_run, .handler = nop};
 
 SOFT_OPERATION(mfence)
 {

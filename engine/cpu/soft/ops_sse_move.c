@@ -1,31 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SSE moves: registers, memory, and parts of them. */
+#include "engine/cpu/soft/forms.h"
 #include "engine/cpu/soft/ops_sse.h"
 
-SOFT_OPERATION(movaps)
+/* What the TLB has, when it is aligned; the rest is left to run. */
+#define MOVE_FAST(NAME, ALIGNMENT, ACCESS, TABLE, REGISTERS, ...)                            \
+    static soft_op NAME##_run;                                                               \
+    static void NAME##_handler(struct soft_cpu *cpu, const struct soft_insn *insn)           \
+    {                                                                                        \
+        uint8_t *host;                                                                       \
+                                                                                             \
+        if (!(insn->flags & SOFT_INSN_MEM)) {                                                \
+            REGISTERS;                                                                       \
+        } else {                                                                             \
+            uint64_t linear = soft_form_linear(cpu, insn, 16, ACCESS, SOFT_ADDRESS_SEGMENT); \
+                                                                                             \
+            if (linear % ALIGNMENT != 0 || !soft_tlb_hit(cpu->TABLE, linear, 16, &host))     \
+                return soft_handler_plain(cpu, insn);                                        \
+            __VA_ARGS__;                                                                     \
+        }                                                                                    \
+        SOFT_NEXT;                                                                           \
+    }                                                                                        \
+    const struct soft_operation soft_operation_##NAME = {.name = #NAME,                      \
+                                                         .run = NAME##_run,                  \
+                                                         .handler = NAME##_handler};         \
+    static void NAME##_run(struct soft_cpu *cpu, const struct soft_insn *insn)
+
+#define MOVE_LOAD(NAME, ALIGNMENT)                                                            \
+    MOVE_FAST(NAME, ALIGNMENT, SOFT_READ, tlb_read, *sse_reg(cpu, insn) = *sse_rm(cpu, insn), \
+              memcpy(sse_reg(cpu, insn), host, 16))
+#define MOVE_STORE(NAME, ALIGNMENT)                                                             \
+    MOVE_FAST(NAME, ALIGNMENT, SOFT_WRITE, tlb_write, *sse_rm(cpu, insn) = *sse_reg(cpu, insn), \
+              memcpy(host, sse_reg(cpu, insn), 16))
+
+MOVE_LOAD(movaps, 16)
 {
     *sse_reg(cpu, insn) = sse_source128(cpu, insn);
 }
 
-SOFT_OPERATION(movups)
+MOVE_LOAD(movups, 1)
 {
     *sse_reg(cpu, insn) = sse_source128_unaligned(cpu, insn);
 }
 
-SOFT_OPERATION(movaps_store)
+MOVE_STORE(movaps_store, 16)
 {
-    if (insn->flags & SOFT_INSN_MEM)
-        soft_store128(cpu, soft_linear_aligned(cpu, insn, 16, 16, SOFT_WRITE), sse_reg(cpu, insn));
-    else
-        *sse_rm(cpu, insn) = *sse_reg(cpu, insn);
+    soft_store128(cpu, soft_linear_aligned(cpu, insn, 16, 16, SOFT_WRITE), sse_reg(cpu, insn));
 }
 
-SOFT_OPERATION(movups_store)
+MOVE_STORE(movups_store, 1)
 {
-    if (insn->flags & SOFT_INSN_MEM)
-        soft_store128(cpu, soft_linear(cpu, insn, 16, SOFT_WRITE), sse_reg(cpu, insn));
-    else
-        *sse_rm(cpu, insn) = *sse_reg(cpu, insn);
+    soft_store128(cpu, soft_linear(cpu, insn, 16, SOFT_WRITE), sse_reg(cpu, insn));
 }
 
 /* From memory the rest becomes 0; from a register it stays. */

@@ -114,14 +114,27 @@ static uint64_t movs_items(struct soft_cpu *cpu, const struct soft_insn *insn, u
     return items;
 }
 
+#define FILL(BITS)                                                            \
+    static void fill##BITS(uint8_t *to, uint##BITS##_t value, uint64_t items) \
+    {                                                                         \
+        for (uint64_t i = 0; i < items; i++)                                  \
+            memcpy(to + i * sizeof(value), &value, sizeof(value));            \
+    }
+
+FILL(16)
+FILL(32)
+FILL(64)
+
 static void fill(uint8_t *to, uint64_t value, unsigned size, uint64_t items)
 {
-    if (size == 1) {
-        memset(to, value, items);
-        return;
-    }
-    for (uint64_t i = 0; i < items; i++)
-        memcpy(to + i * size, &value, size);
+    if (size == 1 || value == 0)
+        memset(to, value, items * size);
+    else if (size == 2)
+        fill16(to, value, items);
+    else if (size == 4)
+        fill32(to, value, items);
+    else
+        fill64(to, value, items);
 }
 
 static uint64_t stos_items(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)

@@ -409,6 +409,7 @@ static void set_cr4(struct soft_cpu *cpu, uint64_t value)
     cpu->cr4 = value;
     if ((old ^ value) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
         soft_tlb_flush(cpu);
+    soft_mode_changed(cpu);
 }
 
 static void set_cr3(struct soft_cpu *cpu, uint64_t value)
@@ -527,6 +528,7 @@ SOFT_OPERATION(lmsw)
 SOFT_OPERATION(clts)
 {
     cpu->cr0 &= ~CR0_TS;
+    soft_mode_changed(cpu);
 }
 
 SOFT_OPERATION(invlpg)

@@ -50,6 +50,8 @@ void soft_mode_changed(struct soft_cpu *cpu)
         mode |= SOFT_MODE_STACK32;
     if (cpu->cpl == 3)
         mode |= SOFT_MODE_USER;
+    if (!(cpu->cr0 & (CR0_EM | CR0_TS)))
+        mode |= SOFT_MODE_X87 | (cpu->cr4 & CR4_OSFXSR ? SOFT_MODE_SSE : 0);
     cpu->mode = mode;
     for (unsigned i = 0; i < X86_SEGMENTS; i++)
         soft_segment_changed(cpu, i);
