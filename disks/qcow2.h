@@ -220,13 +220,19 @@ void qcow2_cache_dirty(struct qcow2 *q, struct qcow2_slice *slice);
 void qcow2_cache_clean(struct qcow2 *q, struct qcow2_slice *slice);
 /* What a table was in memory is forgotten: its clusters are no longer used. */
 void qcow2_cache_forget(struct qcow2 *q, uint64_t offset, uint64_t length);
+/* Slices that are as they are on the disk; of L2 tables alone. */
 void qcow2_cache_drop_clean(struct qcow2 *q);
+void qcow2_cache_drop_tables(struct qcow2 *q);
 
 /* qcow2_refcount.c. With the lock held, which they let go while they read; 0 or a negative errno.
  */
 int qcow2_refcount_get(struct qcow2 *q, uint64_t cluster, uint64_t *ret_refcount);
 int qcow2_refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t refcount);
 int qcow2_refcount_add(struct qcow2 *q, uint64_t cluster, uint64_t count, int64_t delta);
+/* Whether it is 1, for many: *slice is what the last call left, at first NULL, and to be put back
+ * in the end. */
+int qcow2_refcount_is_one(struct qcow2 *q, uint64_t cluster, struct qcow2_slice **slice,
+                          bool *ret_one);
 uint64_t qcow2_refcount_load(const struct qcow2 *q, const uint8_t *table, uint64_t index);
 void qcow2_refcount_store(const struct qcow2 *q, uint8_t *table, uint64_t index, uint64_t value);
 /* Makes sure that there is a refcount block for the cluster. */
@@ -372,8 +378,8 @@ bool qcow2_snapshot_rename(struct image *image, const char *snapshot, const char
 /* qcow2_tree.c: an L1 table and all that it leads to. Paused, synced, without the lock. */
 /* +1: counts the clusters once more, or not at all on failure; -1: frees them. */
 int qcow2_tree_add(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size, int delta);
-/* Sets the copied flags of the active tables by what the refcounts are. */
-int qcow2_tree_set_copied(struct qcow2 *q);
+/* Sets the copied flags of the active tables by what the refcounts are; or shared: all are. */
+int qcow2_tree_set_copied(struct qcow2 *q, bool shared);
 int qcow2_table_read(struct qcow2 *q, uint64_t offset, uint64_t *ret_table, uint64_t entries);
 int qcow2_table_write(struct qcow2 *q, uint64_t offset, const uint64_t *table, uint64_t entries);
 

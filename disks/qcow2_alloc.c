@@ -154,28 +154,31 @@ int qcow2_unalloc(struct qcow2 *q, uint64_t offset, uint64_t count)
     return qcow2_refcount_add(q, offset >> q->cluster_bits, count, -1);
 }
 
-/* Gives the space of a run back before the clusters can be had again. */
-static int discard_run(struct qcow2 *q, const struct qcow2_free_run *run)
+/* Gives the space of a run back before the clusters can be had again. Not being able to is no
+ * failure. */
+static void discard_run(struct qcow2 *q, const struct qcow2_free_run *run)
 {
     uint64_t cluster = run->offset >> q->cluster_bits;
+    struct qcow2_slice *slice = NULL;
     int result = 0;
 
     for (uint64_t done = 0, count; done < run->count && result == 0; done += MAX(count, 1)) {
-        uint64_t refcount = 1;
+        bool last_user = true;
 
-        for (count = 0; done + count < run->count && result == 0; count++) {
-            result = qcow2_refcount_get(q, cluster + done + count, &refcount);
-            if (refcount != 1)
+        for (count = 0; done + count < run->count; count++) {
+            result = qcow2_refcount_is_one(q, cluster + done + count, &slice, &last_user);
+            if (result < 0 || !last_user)
                 break;
         }
-        if (count == 0 || result < 0)
+        if (count == 0)
             continue;
         g_mutex_unlock(&q->lock);
-        result = q->file->ops->discard(q->file, run->offset + (done << q->cluster_bits),
-                                       count << q->cluster_bits);
+        q->file->ops->discard(q->file, run->offset + (done << q->cluster_bits),
+                              count << q->cluster_bits);
         g_mutex_lock(&q->lock);
     }
-    return result;
+    if (slice != NULL)
+        qcow2_cache_put(q, slice);
 }
 
 int qcow2_frees_apply(struct qcow2 *q)
@@ -190,7 +193,7 @@ int qcow2_frees_apply(struct qcow2 *q)
             break;
         g_queue_pop_head(&q->ready_frees);
         if (run->discard)
-            discard_run(q, run); /* not being able to is no failure */
+            discard_run(q, run);
         qcow2_cache_forget(q, run->offset, run->count << q->cluster_bits);
         result = qcow2_refcount_add(q, run->offset >> q->cluster_bits, run->count, -1);
         g_free(run);

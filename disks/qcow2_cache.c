@@ -179,13 +179,24 @@ void qcow2_cache_forget(struct qcow2 *q, uint64_t offset, uint64_t length)
     }
 }
 
-void qcow2_cache_drop_clean(struct qcow2 *q)
+static void drop(struct qcow2 *q, bool l2_only)
 {
     for (GList *link = q->cache.lru.head; link != NULL;) {
         struct qcow2_slice *slice = link->data;
 
         link = link->next;
-        if (slice->pins == 0 && !slice->dirty && !slice->loading)
+        if (slice->pins == 0 && !slice->dirty && !slice->loading &&
+            (!l2_only || slice->table == QCOW2_L2))
             remove_slice(q, slice);
     }
+}
+
+void qcow2_cache_drop_clean(struct qcow2 *q)
+{
+    drop(q, false);
+}
+
+void qcow2_cache_drop_tables(struct qcow2 *q)
+{
+    drop(q, true);
 }

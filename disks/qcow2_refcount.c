@@ -204,12 +204,16 @@ int qcow2_refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t refcount)
     return 0;
 }
 
-static int add_one(struct qcow2 *q, uint64_t cluster, int64_t delta)
+/* Changes the refcounts of up to `count` clusters that lie in one slice. *ret_done: how many were,
+ * also on failure. */
+static int add_in_slice(struct qcow2 *q, uint64_t cluster, uint64_t count, int64_t delta,
+                        uint64_t *ret_done)
 {
+    uint64_t per_slice = ((uint64_t)q->slice_size * 8) >> q->refcount_order, index, done = 0;
     struct qcow2_slice *slice;
-    uint64_t index, refcount;
     int result;
 
+    *ret_done = 0;
     do {
         result = delta > 0 ? qcow2_refcount_cover(q, cluster) : 0;
         if (result == 0)
@@ -219,34 +223,71 @@ static int add_one(struct qcow2 *q, uint64_t cluster, int64_t delta)
         return result;
     if (slice == NULL)
         return qcow2_corrupt(q, "a cluster in use has no refcount", cluster << q->cluster_bits);
-    refcount = qcow2_refcount_load(q, slice->data, index);
-    if (delta < 0 && refcount < (uint64_t)-delta)
-        result =
-            qcow2_corrupt(q, "a cluster is in use but counted as free", cluster << q->cluster_bits);
-    else if (delta > 0 && refcount > q->max_refcount - delta)
-        result = -EOVERFLOW;
-    if (result == 0) {
-        qcow2_refcount_store(q, slice->data, index, refcount + delta);
-        qcow2_cache_dirty(q, slice);
+    count = MIN(count, per_slice - index);
+    for (; done < count && result == 0; done++) {
+        uint64_t refcount = qcow2_refcount_load(q, slice->data, index + done);
+
+        if (delta < 0 && refcount < (uint64_t)-delta)
+            result = qcow2_corrupt(q, "a cluster is in use but counted as free",
+                                   (cluster + done) << q->cluster_bits);
+        else if (delta > 0 && refcount > q->max_refcount - delta)
+            result = -EOVERFLOW;
+        if (result < 0)
+            break;
+        qcow2_refcount_store(q, slice->data, index + done, refcount + delta);
         if (refcount + delta == 0)
-            cluster_is_free(q, cluster);
+            cluster_is_free(q, cluster + done);
     }
+    if (done > 0)
+        qcow2_cache_dirty(q, slice);
     qcow2_cache_put(q, slice);
+    *ret_done = done;
+    return result;
+}
+
+static int add_range(struct qcow2 *q, uint64_t cluster, uint64_t count, int64_t delta,
+                     uint64_t *ret_done)
+{
+    uint64_t done = 0, step;
+    int result = 0;
+
+    while (done < count && result == 0) {
+        result = add_in_slice(q, cluster + done, count - done, delta, &step);
+        done += step;
+    }
+    *ret_done = done;
     return result;
 }
 
 int qcow2_refcount_add(struct qcow2 *q, uint64_t cluster, uint64_t count, int64_t delta)
 {
+    uint64_t done, undone;
+    int result = add_range(q, cluster, count, delta, &done);
+
+    /* As if nothing had been done. */
+    if (result < 0)
+        add_range(q, cluster, done, -delta, &undone);
+    return result;
+}
+
+int qcow2_refcount_is_one(struct qcow2 *q, uint64_t cluster, struct qcow2_slice **slice,
+                          bool *ret_one)
+{
+    uint64_t index = cluster & ((1ULL << q->block_bits) - 1);
+    uint64_t slice_offset = (index << q->refcount_order) / 8 / q->slice_size * q->slice_size;
+    uint64_t block = block_of(q, cluster);
     int result = 0;
 
-    for (uint64_t done = 0; done < count; done++) {
-        result = add_one(q, cluster + done, delta);
-        if (result < 0) {
-            /* As if nothing had been done. */
-            while (done-- > 0)
-                add_one(q, cluster + done, -delta);
-            return result;
-        }
-    }
+    if (*slice == NULL || (*slice)->offset != block + slice_offset) {
+        if (*slice != NULL)
+            qcow2_cache_put(q, *slice);
+        do
+            result = get_slice(q, cluster, slice, &index);
+        while (result == -EAGAIN);
+        if (result < 0)
+            *slice = NULL;
+    } else
+        index -= (slice_offset * 8) >> q->refcount_order;
+    *ret_one = *slice != NULL && qcow2_refcount_load(q, (*slice)->data, index) == 1;
     return result;
 }

@@ -184,7 +184,7 @@ static int add_snapshot(struct qcow2 *q, struct qcow2_snapshot *snapshot)
     }
     result = qcow2_sync(q, QCOW2_SYNC_REFCOUNTS);
     if (result == 0)
-        result = qcow2_tree_set_copied(q);
+        result = qcow2_tree_set_copied(q, true);
     if (result == 0)
         result = qcow2_sync(q, QCOW2_SYNC_REFCOUNTS);
     if (result == 0) {
@@ -230,7 +230,7 @@ bool qcow2_snapshot_create(struct image *image, const struct image_snapshot *des
         result = add_snapshot(q, snapshot);
     if (result < 0) {
         qcow2_settle(q);
-        qcow2_tree_set_copied(q);
+        qcow2_tree_set_copied(q, false);
         qcow2_snapshot_free(snapshot);
     }
     if (result == 0)
@@ -283,7 +283,7 @@ static int apply(struct qcow2 *q, const struct qcow2_snapshot *snapshot)
     if (result == 0)
         result = qcow2_settle(q);
     if (result == 0)
-        result = qcow2_tree_set_copied(q);
+        result = qcow2_tree_set_copied(q, false);
     return result;
 }
 
@@ -327,7 +327,7 @@ static int delete_at(struct qcow2 *q, guint index)
     if (result == 0)
         result = qcow2_settle(q);
     if (result == 0)
-        result = qcow2_tree_set_copied(q);
+        result = qcow2_tree_set_copied(q, false);
     g_free(l1);
     qcow2_snapshot_free(snapshot);
     return result;

@@ -133,25 +133,23 @@ int qcow2_tree_add(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size, int de
     return result;
 }
 
-/* Whether this image's active tables alone refer to the cluster. */
-static int is_own(struct qcow2 *q, uint64_t host, bool *ret_own)
-{
-    uint64_t refcount;
-    int result;
+struct flags {
+    struct qcow2 *q;
+    bool shared; /* without looking */
+    struct qcow2_slice *slice;
+};
 
-    g_mutex_lock(&q->lock);
-    result = qcow2_refcount_get(q, host >> q->cluster_bits, &refcount);
-    g_mutex_unlock(&q->lock);
-    *ret_own = refcount == 1;
-    return result;
-}
-
-static int set_flag(struct qcow2 *q, uint64_t *word, bool *changed)
+/* With the lock held. */
+static int set_flag(struct flags *flags, uint64_t *word, bool *changed)
 {
+    struct qcow2 *q = flags->q;
     uint64_t before = *word;
-    bool own;
-    int result = is_own(q, before & QCOW2_OFFSET_MASK, &own);
+    bool own = false;
+    int result = 0;
 
+    if (!flags->shared)
+        result = qcow2_refcount_is_one(q, (before & QCOW2_OFFSET_MASK) >> q->cluster_bits,
+                                       &flags->slice, &own);
     if (result < 0)
         return result;
     *word = own ? before | QCOW2_COPIED : before & ~QCOW2_COPIED;
@@ -159,24 +157,40 @@ static int set_flag(struct qcow2 *q, uint64_t *word, bool *changed)
     return 0;
 }
 
-static int set_table(struct qcow2 *q, uint8_t *table, uint64_t offset)
+/* *ret_first and *ret_last: the bytes of the table that changed, if last is not 0. */
+static int set_entries(struct flags *flags, uint8_t *table, uint64_t *ret_first, uint64_t *ret_last)
 {
-    uint64_t first = UINT64_MAX, last = 0;
-    int result = file_read_buffer(q->file, table, q->cluster_size, offset);
+    struct qcow2 *q = flags->q;
+    int result = 0;
 
+    *ret_first = *ret_last = 0;
+    g_mutex_lock(&q->lock);
     for (unsigned n = 0; n < 1U << q->l2_bits && result == 0; n++) {
         struct qcow2_entry entry = qcow2_entry_load(q, table, n);
         bool changed = false;
 
         if ((entry.word & QCOW2_COMPRESSED) || (entry.word & QCOW2_OFFSET_MASK) == 0)
             continue;
-        result = set_flag(q, &entry.word, &changed);
+        result = set_flag(flags, &entry.word, &changed);
         if (!changed)
             continue;
         qcow2_entry_store(q, table, n, entry);
-        first = MIN(first, (uint64_t)n * q->l2_entry_size);
-        last = (uint64_t)(n + 1) * q->l2_entry_size;
+        if (*ret_last == 0)
+            *ret_first = (uint64_t)n * q->l2_entry_size;
+        *ret_last = (uint64_t)(n + 1) * q->l2_entry_size;
     }
+    g_mutex_unlock(&q->lock);
+    return result;
+}
+
+static int set_table(struct flags *flags, uint8_t *table, uint64_t offset)
+{
+    struct qcow2 *q = flags->q;
+    uint64_t first = 0, last = 0;
+    int result = file_read_buffer(q->file, table, q->cluster_size, offset);
+
+    if (result == 0)
+        result = set_entries(flags, table, &first, &last);
     if (result < 0 || last == 0)
         return result;
     /* Whole sectors: a crash leaves each as it was, or as it becomes. */
@@ -185,14 +199,11 @@ static int set_table(struct qcow2 *q, uint8_t *table, uint64_t offset)
     return file_write_buffer(q->file, table + first, last - first, offset + first);
 }
 
-int qcow2_tree_set_copied(struct qcow2 *q)
+static int set_tables(struct flags *flags, uint8_t *table)
 {
-    g_autofree uint8_t *table = g_try_malloc(q->cluster_size);
-    int result = table != NULL ? 0 : -ENOMEM;
+    struct qcow2 *q = flags->q;
+    int result = 0;
 
-    g_mutex_lock(&q->lock);
-    qcow2_cache_drop_clean(q);
-    g_mutex_unlock(&q->lock);
     for (uint32_t i = 0; i < q->header.l1_size && result == 0; i++) {
         uint64_t offset = q->l1[i] & QCOW2_OFFSET_MASK, word = q->l1[i];
         bool changed = false;
@@ -201,14 +212,32 @@ int qcow2_tree_set_copied(struct qcow2 *q)
             continue;
         if (offset % q->cluster_size != 0)
             return -EIO;
-        result = set_table(q, table, offset);
+        result = set_table(flags, table, offset);
+        g_mutex_lock(&q->lock);
         if (result == 0)
-            result = set_flag(q, &word, &changed);
-        if (changed) {
-            g_mutex_lock(&q->lock);
+            result = set_flag(flags, &word, &changed);
+        if (changed)
             qcow2_l1_set(q, i, word);
-            g_mutex_unlock(&q->lock);
-        }
+        g_mutex_unlock(&q->lock);
     }
+    return result;
+}
+
+int qcow2_tree_set_copied(struct qcow2 *q, bool shared)
+{
+    g_autofree uint8_t *table = g_try_malloc(q->cluster_size);
+    struct flags flags = {.q = q, .shared = shared};
+    int result;
+
+    if (table == NULL)
+        return -ENOMEM;
+    g_mutex_lock(&q->lock);
+    qcow2_cache_drop_tables(q);
+    g_mutex_unlock(&q->lock);
+    result = set_tables(&flags, table);
+    g_mutex_lock(&q->lock);
+    if (flags.slice != NULL)
+        qcow2_cache_put(q, flags.slice);
+    g_mutex_unlock(&q->lock);
     return result;
 }
