@@ -227,6 +227,8 @@ void qcow2_cache_drop_tables(struct qcow2 *q);
 /* qcow2_refcount.c. With the lock held, which they let go while they read; 0 or a negative errno.
  */
 int qcow2_refcount_get(struct qcow2 *q, uint64_t cluster, uint64_t *ret_refcount);
+/* The first free cluster from this one on in the same slice, or the one behind the slice. */
+int qcow2_refcount_find_free(struct qcow2 *q, uint64_t cluster, uint64_t *ret_free);
 int qcow2_refcount_set(struct qcow2 *q, uint64_t cluster, uint64_t refcount);
 int qcow2_refcount_add(struct qcow2 *q, uint64_t cluster, uint64_t count, int64_t delta);
 /* Whether it is 1, for many: *slice is what the last call left, at first NULL, and to be put back

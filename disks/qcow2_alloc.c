@@ -63,7 +63,7 @@ int qcow2_alloc(struct qcow2 *q, uint64_t wanted, uint64_t *ret_offset, uint64_t
                 bool *ret_fresh)
 {
     for (;;) {
-        uint64_t first = q->free_hint, taken = 0, high_water = q->high_water;
+        uint64_t hint = q->free_hint, first = hint, taken = 0, high_water = q->high_water;
         bool fresh = first >= high_water;
         int result;
 
@@ -77,7 +77,12 @@ int qcow2_alloc(struct qcow2 *q, uint64_t wanted, uint64_t *ret_offset, uint64_t
             if (result < 0 && wanted > 1)
                 result = qcow2_extend_file(q, first + (wanted = 1));
         } else {
-            result = 0;
+            result = qcow2_refcount_find_free(q, first, &first);
+            if (result == 0 && first != hint) {
+                if (q->free_hint == hint)
+                    q->free_hint = first;
+                continue;
+            }
             wanted = MIN(wanted, high_water - first);
         }
         if (result == 0)
@@ -85,12 +90,16 @@ int qcow2_alloc(struct qcow2 *q, uint64_t wanted, uint64_t *ret_offset, uint64_t
         if (result < 0)
             return result;
         if (taken == 0) {
+            /* Counted past the end of the file, or taken while something was read. */
             if (fresh)
                 q->high_water = MAX(q->high_water, first + 1);
-            q->free_hint = MAX(q->free_hint, first + 1);
+            if (q->free_hint == hint)
+                q->free_hint = MAX(hint, first + 1);
             continue;
         }
-        q->free_hint = first + taken;
+        /* What was freed meanwhile lies before it, and must be found again. */
+        if (q->free_hint == hint)
+            q->free_hint = first + taken;
         *ret_offset = first << q->cluster_bits;
         *ret_count = taken;
         *ret_fresh = fresh && !q->file->fixed_size;

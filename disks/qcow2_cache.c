@@ -171,10 +171,21 @@ void qcow2_cache_clean(struct qcow2 *q, struct qcow2_slice *slice)
 
 void qcow2_cache_forget(struct qcow2 *q, uint64_t offset, uint64_t length)
 {
-    for (uint64_t at = offset; at < offset + length; at += q->slice_size) {
-        struct qcow2_slice *slice = find_slice(q, at);
+    /* Whichever is less: all slices of the range, or all that there are. */
+    if (length / q->slice_size <= g_hash_table_size(q->cache.slices)) {
+        for (uint64_t at = offset; at < offset + length; at += q->slice_size) {
+            struct qcow2_slice *slice = find_slice(q, at);
 
-        if (slice != NULL && slice->pins == 0)
+            if (slice != NULL && slice->pins == 0)
+                remove_slice(q, slice);
+        }
+        return;
+    }
+    for (GList *link = q->cache.lru.head; link != NULL;) {
+        struct qcow2_slice *slice = link->data;
+
+        link = link->next;
+        if (slice->pins == 0 && slice->offset >= offset && slice->offset < offset + length)
             remove_slice(q, slice);
     }
 }

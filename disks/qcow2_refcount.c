@@ -94,6 +94,26 @@ int qcow2_refcount_get(struct qcow2 *q, uint64_t cluster, uint64_t *ret_refcount
     return 0;
 }
 
+int qcow2_refcount_find_free(struct qcow2 *q, uint64_t cluster, uint64_t *ret_free)
+{
+    uint64_t per_slice = ((uint64_t)q->slice_size * 8) >> q->refcount_order, index;
+    struct qcow2_slice *slice;
+    int result;
+
+    do
+        result = get_slice(q, cluster, &slice, &index);
+    while (result == -EAGAIN);
+    if (result < 0)
+        return result;
+    if (slice != NULL) {
+        for (; index < per_slice && qcow2_refcount_load(q, slice->data, index) != 0; index++)
+            cluster++;
+        qcow2_cache_put(q, slice);
+    }
+    *ret_free = cluster;
+    return 0;
+}
+
 static int reserve_entry(struct qcow2 *q, uint64_t block)
 {
     uint64_t entries = q->reftable_entries;
