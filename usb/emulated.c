@@ -20,6 +20,7 @@ void usb_emulated_init(struct usb_emulated *usb, const struct usb_device_ops *de
     usb_device_init(&usb->device, device_ops, id, speeds);
     usb->ops = ops;
     g_mutex_init(&usb->lock);
+    g_cond_init(&usb->left);
     usb_standard_init(&usb->standard, description, serial);
     for (unsigned i = 0; i < USB_ENDPOINTS; i++)
         g_queue_init(&usb->waiting[i]);
@@ -30,8 +31,13 @@ void usb_emulated_init(struct usb_emulated *usb, const struct usb_device_ops *de
 
 void usb_emulated_finish(struct usb_emulated *usb)
 {
+    g_mutex_lock(&usb->lock);
+    while (usb->users > 0)
+        g_cond_wait(&usb->left, &usb->lock);
+    g_mutex_unlock(&usb->lock);
     usb_wake_free(usb->wake);
     usb_standard_finish(&usb->standard);
+    g_cond_clear(&usb->left);
     g_mutex_clear(&usb->lock);
 }
 
@@ -97,18 +103,30 @@ static void unlock_op(struct usb_emulated *usb)
     g_mutex_unlock(&usb->lock);
 }
 
+void usb_emulated_hold(struct usb_emulated *usb)
+{
+    usb->users++;
+}
+
+void usb_emulated_release(struct usb_emulated *usb)
+{
+    usb->users--;
+    if (usb->users == 0)
+        g_cond_signal(&usb->left);
+}
+
 void usb_emulated_lock(struct usb_emulated *usb)
 {
     g_mutex_lock(&usb->lock);
+    usb_emulated_hold(usb);
 }
 
+/* Who hears of a request's end may free the device, but not before this is over. */
 void usb_emulated_unlock(struct usb_emulated *usb)
 {
-    /* What is handed back may be the last that kept the device. */
-    usb_device_ref(&usb->device);
     deliver(usb);
+    usb_emulated_release(usb);
     g_mutex_unlock(&usb->lock);
-    usb_device_unref(&usb->device);
 }
 
 static void run_on_loop(struct usb_device *device)

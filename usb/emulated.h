@@ -44,6 +44,8 @@ struct usb_emulated {
     struct usb_standard standard;
     GQueue waiting[USB_ENDPOINTS];
     /* The rest is emulated.c's. */
+    unsigned users;  /* threads inside, and work that will come back: before none is left */
+    GCond left;      /* the device is not freed */
     GQueue finished; /* not yet handed back */
     bool delivering; /* a thread is handing back, and will take what comes in */
     uint8_t delivering_endpoint;
@@ -58,7 +60,8 @@ void usb_emulated_init(struct usb_emulated *usb, const struct usb_device_ops *de
                        const struct usb_emulated_ops *ops,
                        const struct usb_description *description, GMainContext *context,
                        const char *id, const char *serial, unsigned speeds);
-void usb_emulated_finish(struct usb_emulated *usb); /* at the beginning of the device's free */
+/* At the beginning of the device's free: waits for what usb_emulated_hold() has announced. */
+void usb_emulated_finish(struct usb_emulated *usb);
 enum usb_submitted usb_emulated_submit(struct usb_device *device, struct usb_request *request);
 bool usb_emulated_cancel(struct usb_device *device, struct usb_request *request);
 void usb_emulated_reset(struct usb_device *device);
@@ -72,6 +75,10 @@ void usb_emulated_lock(struct usb_emulated *usb);
 void usb_emulated_unlock(struct usb_emulated *usb);
 
 /* The rest needs the lock. */
+
+/* Work of the device's begins that ends on another thread, which locks, and says _release(). */
+void usb_emulated_hold(struct usb_emulated *usb);
+void usb_emulated_release(struct usb_emulated *usb);
 
 /* The first that waits; of one stream, where the endpoint has streams. NULL: none. */
 struct usb_request *usb_emulated_first(struct usb_emulated *usb, uint8_t endpoint);

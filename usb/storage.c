@@ -106,15 +106,13 @@ static void on_io_done(struct scsi_command *scsi)
         free_command(command);
         if (--storage->orphans == 0)
             storage->transport->orphans_gone(storage);
-    } else if (scsi_command_continue(scsi) == SCSI_PENDING) {
-        usb_emulated_unlock(&storage->usb);
-        return;
-    } else {
+        usb_emulated_release(&storage->usb);
+    } else if (scsi_command_continue(scsi) == SCSI_DONE) {
         command->busy = false;
         storage->transport->stepped(storage, command);
+        usb_emulated_release(&storage->usb);
     }
     usb_emulated_unlock(&storage->usb);
-    usb_device_unref(&storage->usb.device);
 }
 
 struct storage_command *storage_command_new(struct usb_storage *storage)
@@ -141,12 +139,12 @@ void storage_command_drop(struct storage_command *command)
     }
 }
 
-/* The device stays while the image works for it. */
+/* The device is not freed while the image works for it. */
 static bool note_progress(struct storage_command *command, enum scsi_progress progress)
 {
     command->busy = progress == SCSI_PENDING;
     if (command->busy)
-        usb_device_ref(&command->storage->usb.device);
+        usb_emulated_hold(&command->storage->usb);
     return !command->busy;
 }
 
@@ -225,7 +223,9 @@ static void storage_free(struct usb_device *device)
 {
     struct usb_storage *storage = (struct usb_storage *)device;
 
+    usb_emulated_lock(&storage->usb);
     storage->transport->reset(storage);
+    usb_emulated_unlock(&storage->usb);
     usb_emulated_finish(&storage->usb);
     scsi_disk_finish(&storage->disk);
     g_free(storage);

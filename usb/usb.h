@@ -108,7 +108,8 @@ struct usb_device_ops {
     bool (*set_streams)(struct usb_device *device, uint8_t endpoint, unsigned count);
     /* A hub's port, 1 and up; NULL: no such. NULL for what is no hub. */
     struct usb_port *(*port)(struct usb_device *device, unsigned number);
-    /* The last reference is gone; it is in no port, and nothing is pending. */
+    /* The last reference is gone; it is in no port, and nothing is pending. Main loop: what else
+     * drops a reference, like a request's done(), must not drop the last one. */
     void (*free)(struct usb_device *device);
 };
 
