@@ -81,23 +81,38 @@ void scsi_write_same(struct scsi_command *c, const uint8_t *cdb)
         scsi_expect(c, c->disk->block_size);
 }
 
+static enum scsi_progress same_done(struct scsi_command *c, int error)
+{
+    if (error != 0)
+        return scsi_fail_io(c, error);
+    return c->disk->write_cache ? SCSI_DONE : scsi_flush(c);
+}
+
 static enum scsi_progress same_next(struct scsi_command *c, int error)
 {
     uint64_t count, first = same_range(c->cdb, &count), size = count * c->disk->block_size;
     uint64_t done = c->step, now = MIN(size - done, PATTERN_SIZE);
 
-    if (error != 0)
-        return scsi_fail_io(c, error);
-    if (done == size)
-        return c->disk->write_cache ? SCSI_DONE : scsi_flush(c);
+    if (error != 0 || done == size)
+        return same_done(c, error);
     c->step += now;
     c->bounce_iov = (struct iovec){c->bounce, now};
     return scsi_io(c, BLOCK_WRITE, first * c->disk->block_size + done, now, &c->bounce_iov, 1,
                    same_next);
 }
 
+static bool is_zero(const uint8_t *data, size_t size)
+{
+    return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+}
+
 enum scsi_progress scsi_write_same_finish(struct scsi_command *c)
 {
+    uint64_t count, first = same_range(c->cdb, &count);
+
+    if (is_zero(c->buffer, c->disk->block_size))
+        return scsi_io(c, BLOCK_WRITE_ZEROES, first * c->disk->block_size,
+                       count * c->disk->block_size, NULL, 0, same_done);
     if (c->bounce == NULL)
         c->bounce = g_try_malloc(PATTERN_SIZE);
     if (c->bounce == NULL)
