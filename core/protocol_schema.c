@@ -230,7 +230,8 @@ static const struct protocol_command commands[] = {
             {"port", PROTOCOL_STRING, true, 1, 31,
              "1 to 4, or as in 1.2 the port of a hub there; a free one if it is left out."},
             {"file", PROTOCOL_STRING, true, 1, PATH_MAX - 1,
-             "The raw image of what is on a stick: an absolute path."},
+             "The image of what is on a stick: an absolute path."},
+            {"format", PROTOCOL_STRING, true, 1, 64, "The image's format; raw if it is left out."},
             {"read-only", PROTOCOL_BOOL, true, 0, 0, "Whether the guest may not write to it."}),
     },
     {

@@ -34,6 +34,7 @@ static void device_add(struct control_request *request, const json_t *arguments)
         .id = json_string_value(json_object_get(arguments, "id")),
         .port = json_string_value(json_object_get(arguments, "port")),
         .file = json_string_value(json_object_get(arguments, "file")),
+        .format = json_string_value(json_object_get(arguments, "format")),
         .read_only = json_is_true(json_object_get(arguments, "read-only")),
     };
     GError *error = NULL;

@@ -91,9 +91,14 @@ static void update_interrupter(struct xhci_interrupter *ir)
 
 void xhci_update_interrupts(struct xhci *xhci)
 {
+    bool messages = pci_device_msix_enabled(&xhci->pci) || pci_device_msi_enabled(&xhci->pci);
+
+    /* A level that the pin had before the guest chose messages would hide the next one. */
+    if (messages)
+        pci_device_set_irq(&xhci->pci, false);
     for (unsigned i = 0; i < XHCI_INTERRUPTERS; i++)
         update_interrupter(&xhci->interrupters[i]);
-    if (!pci_device_msix_enabled(&xhci->pci) && !pci_device_msi_enabled(&xhci->pci))
+    if (!messages)
         update_pin(xhci);
 }
 

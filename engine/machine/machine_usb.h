@@ -46,6 +46,7 @@ struct machine_usb_options {
     const char *id;     /* letters, digits, '-', '_' and '.': a name that is free */
     const char *port;   /* "1" to "4", or "1.2" for port 2 of a hub in it; NULL: a free one */
     const char *file;   /* storage: the image */
+    const char *format; /* of it; NULL: raw */
     bool read_only;
 };
 

@@ -52,7 +52,9 @@ static bool make_disk(struct machine_usb *usb, const struct machine_usb_options 
                       enum usb_storage_transports transports, struct usb_plugged *plugged,
                       GError **err)
 {
-    const struct image_options image_options = {.format = "raw", .read_only = options->read_only};
+    const struct image_options image_options = {.format = options->format != NULL ? options->format
+                                                                                  : "raw",
+                                                .read_only = options->read_only};
     const struct usb_storage_options storage = {.transports = transports, .removable = true};
     g_autofree char *path = machine_config_resolve(usb->folder, options->file);
     struct image *image;

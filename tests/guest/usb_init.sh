@@ -57,7 +57,7 @@ filesystem() {
 # pull DISK: writes until the disk is pulled out
 pull() {
     echo "pull: ready"
-    while dd if=/dev/zero of="$1" bs=64k count=64 conv=fsync 2>/dev/null; do :; done
+    while [ -b "$1" ] && dd if=/dev/zero of="$1" bs=64k count=64 conv=fsync 2>/dev/null; do :; done
     echo "pull: gone"
 }
 

@@ -652,6 +652,29 @@ START_TEST(interrupts_are_moderated)
 }
 END_TEST
 
+START_TEST(one_message_tells_of_all)
+{
+    unsigned cap = 0x4c; /* MSI is behind MSI-X */
+
+    xd_skip_events(&d);
+    xd_write(&d, XD_IR + XD_IMAN, 3);
+    xd_endpoint_command(&d, TRB_NO_OP_COMMAND, 0, 0);
+    ck_assert(d.intx);
+    xd_config_write(&d, cap + 4, 0xfee00000, 4);
+    xd_config_write(&d, cap + 12, 0x31, 2);
+    xd_config_write(&d, cap + 2, 1, 2);
+    ck_assert(!d.intx);
+    xd_skip_events(&d);
+    d.msis = 0;
+    xd_endpoint_command(&d, TRB_NO_OP_COMMAND, 0, 0);
+    ck_assert_uint_eq(d.msis, 1);
+    ck_assert_uint_eq(d.last_msi, 0x31);
+    ck_assert_uint_eq(xd_read(&d, XD_IR + XD_IMAN), 2);
+    xd_endpoint_command(&d, TRB_NO_OP_COMMAND, 0, 0);
+    ck_assert_uint_eq(d.msis, 2);
+}
+END_TEST
+
 START_TEST(messages_go_to_their_vectors)
 {
     unsigned cap = 0x40; /* MSI-X is the first capability */
@@ -824,6 +847,7 @@ int main(void)
     tcase_add_test(tc, an_empty_port_answers_no_address);
     tcase_add_test(tc, a_full_event_ring_holds_the_rest);
     tcase_add_test(tc, interrupts_are_moderated);
+    tcase_add_test(tc, one_message_tells_of_all);
     tcase_add_test(tc, messages_go_to_their_vectors);
     tcase_add_test(tc, the_frame_counter_wraps_with_an_event);
     tcase_add_test(tc, saved_state_is_restored_unless_it_is_lost);
