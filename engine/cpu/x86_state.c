@@ -15,6 +15,7 @@
 
 const struct x86_msr_field x86_msr_fields[] = {
     FIELD(0x3b, tsc_adjust),
+    FIELD(0x48, spec_ctrl),
     FIELD(0x174, sysenter_cs),
     FIELD(0x175, sysenter_esp),
     FIELD(0x176, sysenter_eip),

@@ -87,7 +87,7 @@ struct x86_state {
 
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
-    uint64_t pat, misc_enable;
+    uint64_t pat, misc_enable, spec_ctrl;
     uint64_t tsc, tsc_adjust, tsc_aux;
     uint64_t mtrr_def_type, mtrr_fixed[X86_FIXED_MTRRS];
     uint64_t mtrr_base[X86_VARIABLE_MTRRS], mtrr_mask[X86_VARIABLE_MTRRS];

@@ -74,6 +74,7 @@ static void set_xsave(struct soft_cpu *cpu, const struct x86_state *state)
     DO(sysenter_eip)              \
     DO(pat)                       \
     DO(misc_enable)               \
+    DO(spec_ctrl)                 \
     DO(tsc_adjust)                \
     DO(tsc_aux)                   \
     DO(mtrr_def_type)             \
