@@ -1,5 +1,6 @@
 # The xHCI controller and what it brings to PCI.
-xhci_test_libs = engine/libengine.a usb/libvmusb.a disks/libdisks.a core/libcore.a $(GLIB_LIBS)
+xhci_test_libs = engine/libengine.a usb/libvmusb.a disks/libdisks.a core/libcore.a \
+	$(DISK_LIBS) $(GLIB_LIBS)
 xhci_test_fakes = \
 	tests/fakes/fake_board.c tests/fakes/fake_board.h \
 	tests/fakes/scripted_usb_device.c tests/fakes/scripted_usb_device.h \
@@ -25,6 +26,18 @@ TESTS += tests/unit/test_xhci_rings
 tests_unit_test_xhci_rings_SOURCES = tests/unit/test_xhci_rings.c
 tests_unit_test_xhci_rings_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_xhci_rings_LDADD = $(xhci_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_input_router
+TESTS += tests/unit/test_input_router
+tests_unit_test_input_router_SOURCES = tests/unit/test_input_router.c \
+	tests/fakes/usb_harness.c tests/fakes/usb_harness.h
+tests_unit_test_input_router_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_input_router_LDADD = $(xhci_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_machine_usb
+TESTS += tests/unit/test_machine_usb
+tests_unit_test_machine_usb_SOURCES = tests/unit/test_machine_usb.c $(xhci_test_fakes) \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h
+tests_unit_test_machine_usb_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_machine_usb_LDADD = $(xhci_test_libs) $(CHECK_LIBS)
 endif
 
 check_PROGRAMS += tests/fuzz/fuzz_xhci

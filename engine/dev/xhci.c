@@ -430,7 +430,7 @@ static const struct region_ops bar_ops = {bar_read, bar_write, .max_access = 4};
  * Devices that are not needed any more.
  */
 
-static void unref_unwanted(struct xhci *xhci)
+void xhci_unref_unwanted(struct xhci *xhci)
 {
     struct usb_device *device;
 
@@ -447,7 +447,7 @@ static gboolean on_unref(gpointer opaque)
     struct xhci *xhci = opaque;
 
     g_source_set_ready_time(xhci->unref_source, -1);
-    unref_unwanted(xhci);
+    xhci_unref_unwanted(xhci);
     return G_SOURCE_CONTINUE;
 }
 
@@ -528,7 +528,7 @@ static void xhci_destroy(struct device *device)
         g_source_destroy(xhci->unref_source);
         g_source_unref(xhci->unref_source);
     }
-    unref_unwanted(xhci);
+    xhci_unref_unwanted(xhci);
     g_cond_clear(&xhci->drained);
     g_free(xhci);
 }
@@ -544,7 +544,7 @@ bool xhci_pause(struct xhci *xhci, unsigned timeout_ms)
     gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
     bool drained;
 
-    unref_unwanted(xhci);
+    xhci_unref_unwanted(xhci);
     g_mutex_lock(lock_of(xhci));
     xhci->paused = true;
     take_back_all(xhci);

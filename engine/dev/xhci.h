@@ -23,7 +23,7 @@ struct xhci;
 
 /* Adds itself to the board, which owns it. Destruction detaches the devices, and waits for the
  * requests that a device does not give back at once. References to devices are dropped on context's
- * loop, since the last one may close files; NULL: by the next call of this interface. */
+ * loop, since the last one may close files; NULL: by the next call that comes without the lock. */
 struct xhci *xhci_new(struct board *board, uint8_t devfn, GMainContext *context);
 
 /* A physical port, 1 to XHCI_PORTS; the controller's. */

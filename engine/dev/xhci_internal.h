@@ -290,6 +290,7 @@ void xhci_request_gone(struct xhci *xhci); /* a request at a device less */
 void xhci_kick_later(struct xhci *xhci);
 uint64_t xhci_microframe(const struct xhci *xhci);                   /* not wrapped */
 void xhci_unref_later(struct xhci *xhci, struct usb_device *device); /* NULL is fine */
+void xhci_unref_unwanted(struct xhci *xhci); /* now: main loop, without the lock */
 
 /* xhci_events.c */
 void xhci_events_init(struct xhci *xhci);

@@ -350,6 +350,7 @@ static void socket_detached(struct usb_port *port)
     disconnect(root);
     xhci_update_interrupts(xhci);
     g_mutex_unlock(&xhci->pci.board->lock);
+    xhci_unref_unwanted(xhci);
 }
 
 static void attached_behind(struct usb_port *port, struct usb_port *hub_port)
@@ -372,6 +373,7 @@ static void detached_behind(struct usb_port *port, struct usb_port *hub_port)
         remove_all(socket, route);
     xhci_update_interrupts(socket->xhci);
     g_mutex_unlock(&socket->xhci->pci.board->lock);
+    xhci_unref_unwanted(socket->xhci);
 }
 
 /* 4.15.2.2: the device resumes its link, and the guest finishes it. Any thread. */
