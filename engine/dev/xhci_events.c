@@ -173,7 +173,7 @@ static bool put(struct xhci_interrupter *ir, const struct trb *event)
         xhci_host_error(xhci, "event ring", at);
         return false;
     }
-    __atomic_thread_fence(__ATOMIC_RELEASE);
+    xhci_keep_order();
     if (!xhci_write_words(xhci_memory(xhci), at + 12, &control, 1)) {
         xhci_host_error(xhci, "event ring", at);
         return false;

@@ -74,6 +74,13 @@ enum xhci_fetched {
     FETCHED_LOOP,  /* nothing but links */
 };
 
+/* Between accesses that the guest must see, or has made, in this order. The processor keeps it (x86
+ * does, with loads and with stores); the compiler has to be told. */
+static inline void xhci_keep_order(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
 /* The next TRB and where it lies; the ring moves on past it, and past links in any case. */
 enum xhci_fetched xhci_ring_fetch(struct memory_map *memory, struct xhci_ring *ring,
                                   struct trb *ret_trb, uint64_t *ret_address);

@@ -40,7 +40,7 @@ enum xhci_fetched xhci_ring_fetch(struct memory_map *memory, struct xhci_ring *r
             return FETCHED_FAULT;
         if ((control & TRB_CYCLE) != ring->cycle)
             return FETCHED_EMPTY;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        xhci_keep_order();
         if (!xhci_read_words(memory, ring->dequeue, words, 3))
             return FETCHED_FAULT;
         trb = (struct trb){words[0] | (uint64_t)words[1] << 32, words[2], control};
