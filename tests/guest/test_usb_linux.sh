@@ -27,9 +27,9 @@ results copy | grep -q "^same" || fail "the stick gives back something else"
 
 control usb device_add "{\"driver\":\"usb-uas\",\"id\":\"disk\",\"port\":\"3\",\"file\":\"$work/uas.img\"}" >/dev/null ||
     fail "the disk cannot be plugged in"
-wait_file "$log" "sdb.*Attached SCSI" 60
-guest "^driver: uas" 20 'driver 2-3'
-guest "^filesystem: 100000 lines 100000" 60 'filesystem $(disk 2-3)'
+wait_file "$log" "sdb.*Attached SCSI" 120
+guest "^driver: uas" 60 'driver 2-3'
+guest "^filesystem: 100000 lines 100000" 120 'filesystem $(disk 2-3)'
 /sbin/debugfs -R "cat numbers.txt" "$work/uas.img" 2>/dev/null | cmp - <(seq 1 100000) ||
     fail "the guest's file is not on the image"
 guest "^copy: [0-9a-f]" 300 'copy $(disk 2-3) 16'
@@ -37,10 +37,10 @@ guest "^copy: [0-9a-f]" 300 'copy $(disk 2-3) 16'
 [ "$(results copy | tail -n 1)" = "$(digest "$work/uas.img" 16)" ] || fail "the image differs"
 
 # Pulled out while it writes: an error there, and all else goes on.
-guest "^pull: ready" 20 'pull $(disk 2-3)'
+guest "^pull: ready" 60 'pull $(disk 2-3)'
 sleep 2
 control usb device_del '{"id":"disk"}' >/dev/null || fail "the disk cannot be pulled out"
-wait_file "$log" "^pull: gone" 60
+wait_new "^pull: gone" 60
 refuses "There is no USB device" control usb device_del '{"id":"disk"}'
 control usb device_add "{\"driver\":\"usb-storage\",\"id\":\"disk\",\"port\":\"3\",\"file\":\"$work/uas.img\"}" >/dev/null ||
     fail "the disk cannot be plugged in again"
@@ -52,10 +52,10 @@ guest "^copy: [0-9a-f]" 100 'copy $(disk 2-3) 4'
 control usb device_add '{"driver":"usb-hub","id":"hub","port":"2"}' >/dev/null || fail "no hub"
 control usb device_add '{"driver":"usb-serial","id":"line","port":"2.1"}' >/dev/null || fail "no line"
 control usb device_add '{"driver":"usb-kbd","id":"keys","port":"2.2"}' >/dev/null || fail "no keys"
-wait_file "$log" "cdc_acm.*ttyACM0" 60
-wait_file "$log" "USB Keyboard.*1-2.2" 60
-guest "^list: 1-2.2" 20 list
-guest "^answer: ready" 20 'answer /dev/ttyACM0'
+wait_file "$log" "cdc_acm.*ttyACM0" 120
+wait_file "$log" "USB Keyboard.*1-2.2" 120
+guest "^list: 1-2.2" 60 list
+guest "^answer: ready" 60 'answer /dev/ttyACM0'
 python3 - "$XDG_RUNTIME_DIR/vmdesk/usb/usb-line.sock" <<'EOF' || fail "the serial adapter does not answer"
 import socket, sys
 line = socket.socket(socket.AF_UNIX)
@@ -66,9 +66,10 @@ got = b""
 while not got.endswith(b"HELLO OVER USB\n"):
     got += line.recv(100)
 EOF
-guest "^events: ready" 20 'events "vmdesk USB Keyboard" 8'
+guest "^events: ready" 60 'events "vmdesk USB Keyboard" 8'
+mark
 control usb input-send-event '{"events":[{"type":"key","data":{"down":true,"key":{"type":"qcode","data":"a"}}},{"type":"key","data":{"down":false,"key":{"type":"qcode","data":"a"}}}]}' >/dev/null
-wait_file "$log" "^events: end" 60
+wait_new "^events: end" 60
 results events | grep -q "^1 30 1" || fail "the key did not go down: $(results events)"
 results events | grep -q "^1 30 0" || fail "the key did not come up: $(results events)"
 control usb device_del '{"id":"hub"}' >/dev/null || fail "the hub cannot be pulled out"
@@ -76,9 +77,10 @@ guest "^driver: usb-storage" 60 'while [ -e /sys/bus/usb/devices/1-2 ]; do sleep
 control usb query-usb | grep -q '"keys"' && fail "the keyboard is left without its hub"
 
 # The pointer, in pixels of the screen and in the tablet's own units.
-guest "^events: ready" 20 'events "vmdesk USB Tablet" 10'
-size=$("$vnc_tool" "$(socket usb vnc)" move 7 5 move 300 200 move 11 350 run 1 | sed -n 's/^size //p' | tail -n 1)
-wait_file "$log" "^events: end" 60
+guest "^events: ready" 60 'events "vmdesk USB Tablet" 15'
+mark
+size=$("$vnc_tool" "$(socket usb vnc)" move 7 5 run 1 move 300 200 run 1 move 11 350 run 1 | sed -n 's/^size //p' | tail -n 1)
+wait_new "^events: end" 60
 width=${size%x*} height=${size#*x}
 for point in 7,5 300,200 11,350; do
     x=$((${point%,*} * 32767 / (width - 1))) y=$((${point#*,} * 32767 / (height - 1)))

@@ -3,7 +3,7 @@
 # What USB tests with a Linux guest share: Debian's kernel with its USB drivers, to a shell on its
 # serial port. A test sources it after lib.sh. Packages are unpacked into VMDESK_TEST_CACHE
 # (default: vmdesk-tests in the user's cache folder), never installed.
-guest_tests=$(dirname "$0")
+guest_tests=$(dirname "${BASH_SOURCE[0]}")
 cache=${VMDESK_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vmdesk-tests}
 
 # In the order of their needs.
@@ -63,23 +63,27 @@ boot_usb_machine() {
     exec {typed}>"$work/typed"
 }
 
-# guest PATTERN SECONDS COMMAND: types the command and waits for a line of that pattern that was
-# not there before
-guest() {
-    local before
-    before=$(wc -l <"$log")
-    printf '%s\n' "$3" >&"$typed"
-    within "$2" shows_after "$before" "$1" || {
+# From here on lines are new.
+mark() { marked=$(wc -l <"$log"); }
+
+is_new() { tail -n "+$((marked + 1))" "$log" | tr -d '\r' | grep -aq -- "$1"; }
+
+# wait_new PATTERN SECONDS: for a line that is new
+wait_new() {
+    within "$2" is_new "$1" || {
         tail -n 40 "$log"
-        fail "'$3' did not show '$1'"
+        fail "$machine did not show '$1' in $(seconds "$2") s"
     }
 }
 
-shows_after() { # LINES PATTERN
-    tail -n "+$(($1 + 1))" "$log" | tr -d '\r' | grep -aq -- "$2"
+# guest PATTERN SECONDS COMMAND: types the command and waits for what it shows
+guest() {
+    mark
+    printf '%s\n' "$3" >&"$typed"
+    wait_new "$1" "$2"
 }
 
-# results NAME: the last lines of that work
+# results NAME: all lines of that work
 results() { tr -d '\r' <"$log" | sed -n "s/^$1: //p"; }
 
 end_usb_machine() {

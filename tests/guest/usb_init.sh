@@ -68,6 +68,7 @@ events() {
         [ "$(cat "$input/device/name")" = "$1" ] && node=/dev/input/$(basename "$input")
     done
     cat "$node" >/events &
+    sleep 2
     echo "events: ready"
     sleep "$2"
     kill $!
