@@ -224,8 +224,7 @@ static const struct protocol_command commands[] = {
         .arguments = ARGUMENTS(
             {"driver", PROTOCOL_STRING, false, 1, 64,
              "usb-storage (a stick), usb-uas (a stick of the newer kind), usb-serial (an adapter "
-             "with "
-             "a Unix socket), usb-kbd, usb-tablet, usb-hub or usb-hub3 (for SuperSpeed)."},
+             "with a Unix socket), usb-kbd, usb-tablet, usb-hub or usb-hub3 (for SuperSpeed)."},
             {"id", PROTOCOL_STRING, false, 1, 64, "A name that no other device has."},
             {"port", PROTOCOL_STRING, true, 1, 31,
              "1 to 4, or as in 1.2 the port of a hub there; a free one if it is left out."},

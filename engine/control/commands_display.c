@@ -126,7 +126,8 @@ static void *write_file(void *opaque)
 
     if (!g_file_set_contents_full(dump->filename, data, size, G_FILE_SET_CONTENTS_CONSISTENT, 0666,
                                   &error))
-        vmdesk_fail(&dump->error, VMDESK_ERROR_IO, "Cannot write the picture: %s.", error->message);
+        vmdesk_fail(&dump->error, VMDESK_ERROR_IO, "Cannot write the picture: %s.",
+                    error->message);
     g_source_set_callback(done, on_written, dump, NULL);
     g_source_attach(done, dump->context);
     return NULL;

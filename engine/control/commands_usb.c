@@ -11,7 +11,8 @@ static void query_usb(struct control_request *request, const json_t *arguments)
 
     for (guint i = 0; i < usb->devices->len; i++) {
         const struct usb_plugged *plugged = g_ptr_array_index(usb->devices, i);
-        const char *path = usb_plugged_socket(plugged);
+        const char *socket = usb_plugged_socket(plugged);
+        g_autofree char *path = socket != NULL ? g_utf8_make_valid(socket, -1) : NULL;
 
         json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s*}", "id", plugged->id, "driver",
                                               plugged->driver, "port", plugged->port->path, "speed",

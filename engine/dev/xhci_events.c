@@ -201,6 +201,12 @@ static bool has_room(struct xhci_interrupter *ir)
     return false;
 }
 
+/* Nothing changes the memory of a machine that stands. */
+static bool may_write(const struct xhci *xhci)
+{
+    return !xhci->paused && pci_device_is_master(&xhci->pci);
+}
+
 static void hold(struct xhci_interrupter *ir, const struct trb *event)
 {
     if (ir->held->len < XHCI_MAX_HELD_EVENTS)
@@ -219,7 +225,7 @@ void xhci_event(struct xhci *xhci, unsigned number, const struct trb *event, boo
         log_guest("xhci", "interrupter %u has no event ring", ir->number);
         return;
     }
-    if (ir->held->len > 0 || !pci_device_is_master(&xhci->pci) || !has_room(ir)) {
+    if (ir->held->len > 0 || !may_write(xhci) || !has_room(ir)) {
         hold(ir, event);
         return;
     }
@@ -239,7 +245,7 @@ static void release_held(struct xhci_interrupter *ir)
 {
     guint done = 0;
 
-    while (done < ir->held->len && pci_device_is_master(&ir->xhci->pci) && has_room(ir) &&
+    while (done < ir->held->len && may_write(ir->xhci) && has_room(ir) &&
            put(ir, &g_array_index(ir->held, struct trb, done))) {
         ir->wanted = true;
         done++;

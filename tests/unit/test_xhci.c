@@ -388,6 +388,20 @@ START_TEST(a_pause_takes_requests_back_and_makes_them_again)
 }
 END_TEST
 
+START_TEST(what_happens_in_a_pause_is_told_afterwards)
+{
+    struct trb event;
+
+    ck_assert(xhci_pause(d.xhci, 1000));
+    usb_port_detach(xhci_port(d.xhci, 1));
+    assert_no_event();
+    xhci_resume(d.xhci);
+    ck_assert(xd_event(&d, &event));
+    ck_assert_uint_eq(trb_type(&event), TRB_PORT_EVENT);
+    ck_assert(d.intx);
+}
+END_TEST
+
 START_TEST(a_reset_waits_for_what_is_not_given_back)
 {
     add_bulk();
@@ -833,6 +847,7 @@ int main(void)
     tcase_add_test(tc, a_failure_takes_back_what_follows);
     tcase_add_test(tc, unplugging_ends_what_is_under_way);
     tcase_add_test(tc, a_pause_takes_requests_back_and_makes_them_again);
+    tcase_add_test(tc, what_happens_in_a_pause_is_told_afterwards);
     tcase_add_test(tc, a_reset_waits_for_what_is_not_given_back);
     tcase_add_test(tc, streams_have_rings_of_their_own);
     tcase_add_test(tc, a_device_without_streams_is_refused_them);
