@@ -319,13 +319,18 @@ void usb_emulated_set_timer(struct usb_emulated *usb, gint64 when)
         set_wake(usb);
 }
 
-void usb_emulated_wake_host(struct usb_emulated *usb)
+bool usb_emulated_may_wake(const struct usb_emulated *usb)
 {
-    bool allowed = usb->standard.remote_wakeup;
+    bool may = usb->standard.remote_wakeup;
 
     for (unsigned i = 0; i < USB_MAX_INTERFACES; i++)
-        allowed = allowed || usb->standard.function_wake[i];
-    if (!allowed)
+        may = may || usb->standard.function_wake[i];
+    return may;
+}
+
+void usb_emulated_wake_host(struct usb_emulated *usb)
+{
+    if (!usb_emulated_may_wake(usb))
         return;
     usb->host_wanted = true;
     ask_wake(usb);

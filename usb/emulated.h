@@ -97,6 +97,8 @@ bool usb_emulated_configured(const struct usb_emulated *usb);
 
 /* when: as g_get_monotonic_time() counts; -1: never. */
 void usb_emulated_set_timer(struct usb_emulated *usb, gint64 when);
+/* The host has asked to be woken, as it does before it suspends the device. */
+bool usb_emulated_may_wake(const struct usb_emulated *usb);
 /* The device has something to tell: wakes the port, if the host has asked for that. */
 void usb_emulated_wake_host(struct usb_emulated *usb);
 void usb_emulated_call_out(struct usb_emulated *usb);

@@ -121,7 +121,7 @@ void usb_hid_changed(struct usb_hid *hid)
 
 bool usb_hid_in_use(const struct usb_hid *hid)
 {
-    return usb_emulated_configured(&hid->usb) && hid->polled;
+    return usb_emulated_configured(&hid->usb) && (hid->polled || usb_emulated_may_wake(&hid->usb));
 }
 
 void usb_hid_on_change(struct usb_emulated *usb, enum usb_change change, uint8_t index)

@@ -58,7 +58,8 @@ void usb_hid_init(struct usb_hid *hid, const struct usb_device_ops *device_ops,
                   const struct usb_description *description, GMainContext *context, const char *id);
 /* There is something new: answers the host, or wakes it. With the lock. */
 void usb_hid_changed(struct usb_hid *hid);
-/* Configured and read: events reach somebody. With the lock. */
+/* Configured, and read or suspended until there is something to read: events reach somebody. With
+ * the lock. */
 bool usb_hid_in_use(const struct usb_hid *hid);
 
 void usb_hid_control(struct usb_emulated *usb, struct usb_request *request);

@@ -195,8 +195,6 @@ void usb_keyboard_key(struct usb_device *device, uint8_t qnum, bool down)
         keyboard->queue[at] = (struct change){usage, down};
         set_bit(keyboard->queued, usage, down);
         usb_hid_changed(&keyboard->hid);
-    } else if (down && !usb_hid_in_use(&keyboard->hid)) {
-        usb_emulated_wake_host(&keyboard->hid.usb);
     }
     usb_emulated_unlock(&keyboard->hid.usb);
 }

@@ -134,8 +134,33 @@ enum usb_status harness_control(struct usb_harness *h, uint8_t type, uint8_t req
     return r.request.status;
 }
 
+/* Whether the descriptors fill their total length, and each setting has its endpoints. */
+static bool is_well_formed(const uint8_t *data, uint32_t size)
+{
+    unsigned endpoints = 0;
+    uint32_t at;
+
+    if (size < 9 || (data[2] | data[3] << 8) != (int)size)
+        return false;
+    for (at = 0; at + 2 <= size && data[at] >= 2; at += data[at]) {
+        if (data[at + 1] == 4 && endpoints != 0)
+            return false;
+        if (data[at + 1] == 4)
+            endpoints = data[at + 4];
+        if (data[at + 1] == 5)
+            endpoints--;
+    }
+    return at == size && endpoints == 0;
+}
+
 void harness_configure(struct usb_harness *h)
 {
+    uint8_t data[512];
+    uint32_t size;
+
+    if (harness_control(h, 0x80, 6, 0x200, 0, data, sizeof(data), &size) != USB_OK ||
+        !is_well_formed(data, size))
+        g_error("%s has no good configuration", h->device->id);
     if (harness_control(h, 0, 9, 1, 0, NULL, 0, NULL) != USB_OK)
         g_error("%s cannot be configured", h->device->id);
 }

@@ -45,7 +45,7 @@ enum usb_status harness_transfer(struct usb_harness *h, uint8_t endpoint, void *
 enum usb_status harness_control(struct usb_harness *h, uint8_t type, uint8_t request,
                                 uint16_t value, uint16_t index, void *data, uint16_t length,
                                 uint32_t *ret_actual);
-/* SET_CONFIGURATION(1), which must be taken. */
+/* Reads the configuration, which must be well-formed, and sets it, which must be taken. */
 void harness_configure(struct usb_harness *h);
 
 #endif

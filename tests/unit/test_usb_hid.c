@@ -184,11 +184,17 @@ START_TEST(tablet_wakes_the_host)
     while (g_main_context_iteration(h.context, FALSE))
         ;
     ck_assert_int_eq(h.wakeups, 0);
+    /* Suspended: the click that wakes the host is not lost. */
+    ck_assert(!usb_tablet_in_use(device));
     ck_assert_int_eq(harness_control(&h, 0x00, 3, 1, 0, NULL, 0, NULL), USB_OK);
+    ck_assert(usb_tablet_in_use(device));
+    usb_tablet_pointer(device, 2, 2, 1);
     usb_tablet_pointer(device, 2, 2, 0);
     while (g_main_context_iteration(h.context, FALSE))
         ;
     ck_assert_int_eq(h.wakeups, 1);
+    expect_report(1, 1, 0, 0, 0);
+    expect_report(2, 2, 1, 0, 0);
     expect_report(2, 2, 0, 0, 0);
     /* A host that reads is awake. */
     harness_prepare(&h, &r, HID_ENDPOINT, report, 8, 1);
