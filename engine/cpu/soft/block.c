@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "engine/cpu/soft/ops_fused.h"
 #include "engine/cpu/soft/soft_internal.h"
 
 #define BUCKETS 65536 /* of blocks */
@@ -128,6 +129,15 @@ static bool ends_block(const struct soft_decoder *d, const struct soft_insn *ins
     return row == NULL || row->flags & ROW_ENDS;
 }
 
+/* Makes one handler of an instruction and the jump behind it, if there is one. */
+static void fuse(const struct soft_decoder *d, uint32_t mode, struct soft_insn *insn)
+{
+    soft_op *fused = soft_fused_handler(d, mode, insn);
+
+    if (fused != NULL)
+        insn->handler = fused;
+}
+
 /* Decodes into block from a copy of the code, of `size` bytes up to the end of the page or of what
  * a block can have. A block may be empty when its first instruction goes on in the next page. */
 static void decode_block(struct soft_cpu *cpu, const uint8_t *code, unsigned size,
@@ -147,6 +157,8 @@ static void decode_block(struct soft_cpu *cpu, const uint8_t *code, unsigned siz
             cpu->rip + block->length + insn->length - 1 > cpu->code_last)
             break;
         insn->handler = soft_decoder_handler(d, block->mode, insn);
+        if (block->count > 0)
+            fuse(d, block->mode, insn - 1);
         block->length += insn->length;
         block->count++;
         end = ends_block(d, insn);

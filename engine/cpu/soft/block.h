@@ -52,7 +52,8 @@ static inline bool soft_may_go_on(const struct soft_cpu *cpu)
 }
 
 /* Executes a block that is known to be the right one for rip. */
-static inline void soft_enter(struct soft_cpu *cpu, struct soft_block *block, uint64_t rip)
+static inline G_ALWAYS_INLINE void soft_enter(struct soft_cpu *cpu, struct soft_block *block,
+                                              uint64_t rip)
 {
     cpu->block = block;
     cpu->gpr[SOFT_REG_BLOCK] = rip;
@@ -85,7 +86,8 @@ static inline void soft_go(struct soft_cpu *cpu, uint64_t rip)
  * no links. */
 void soft_go_unlinked(struct soft_cpu *cpu, uint64_t rip, unsigned which);
 
-static inline void soft_go_linked(struct soft_cpu *cpu, uint64_t rip, unsigned which)
+static inline G_ALWAYS_INLINE void soft_go_linked(struct soft_cpu *cpu, uint64_t rip,
+                                                  unsigned which)
 {
     struct soft_block *next = cpu->block->link[which];
 

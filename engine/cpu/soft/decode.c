@@ -541,9 +541,10 @@ static enum soft_address_kind address_kind(uint32_t mode, const struct soft_insn
                                                                              : SOFT_ADDRESS_FLAT;
 }
 
-static soft_op *form_handler(const struct soft_forms *forms, enum form form, uint32_t mode,
-                             const struct soft_insn *insn)
+soft_op *soft_decoder_form(const struct soft_decoder *d, const struct soft_forms *forms,
+                           uint32_t mode, const struct soft_insn *insn)
 {
+    enum form form = d->shapes[insn->row].form;
     enum soft_address_kind kind = address_kind(mode, insn);
     unsigned size = __builtin_ctz(insn->size);
 
@@ -580,7 +581,7 @@ soft_op *soft_decoder_handler(const struct soft_decoder *d, uint32_t mode,
     if (needs_check(row, mode))
         return row->flags & ROW_ENDS ? soft_handler_checked_end : soft_handler_checked;
     if (row->operation->forms != NULL && !(insn->flags & SOFT_INSN_LOCK))
-        handler = form_handler(row->operation->forms, d->shapes[insn->row].form, mode, insn);
+        handler = soft_decoder_form(d, row->operation->forms, mode, insn);
     if (handler == NULL && insn->size == 8 && mode & SOFT_MODE_CODE64)
         handler = row->operation->handler64;
     if (handler == NULL)

@@ -39,4 +39,8 @@ unsigned soft_decoder_rows(const struct soft_decoder *decoder);
 soft_op *soft_decoder_handler(const struct soft_decoder *decoder, uint32_t mode,
                               const struct soft_insn *insn);
 
+/* The one that forms have for insn's operands; NULL: none. */
+soft_op *soft_decoder_form(const struct soft_decoder *decoder, const struct soft_forms *forms,
+                           uint32_t mode, const struct soft_insn *insn);
+
 #endif
