@@ -75,7 +75,8 @@ static int flush_all(struct benching *benching)
 static bool run(struct benching *benching, const struct image_progress *progress, GError **err)
 {
     const struct image_bench *bench = benching->bench;
-    uint64_t blocks = image_size(benching->image) / bench->block;
+    uint64_t blocks = image_size(benching->image) / bench->block, at = 0;
+    uint64_t step = MAX(bench->step / bench->block, 1) % blocks;
     enum block_op op = bench->write ? BLOCK_WRITE : BLOCK_READ;
     gint64 told = g_get_monotonic_time();
     GRand *rand = g_rand_new_with_seed(1);
@@ -93,7 +94,8 @@ static bool run(struct benching *benching, const struct image_progress *progress
         slot = g_queue_pop_head(&benching->idle);
         error = error != 0 ? error : benching->error;
         g_mutex_unlock(&benching->lock);
-        submit(benching, slot, op, (bench->random ? random % blocks : i % blocks) * bench->block);
+        submit(benching, slot, op, (bench->random ? random % blocks : at) * bench->block);
+        at = (at + step) % blocks;
         if (i % 64 == 0 && g_get_monotonic_time() - told >= TELL_USEC) {
             go_on = image_step(progress, i, bench->count, err);
             told = g_get_monotonic_time();
@@ -104,8 +106,6 @@ static bool run(struct benching *benching, const struct image_progress *progress
     wait_idle(benching, bench->depth);
     error = error != 0 ? error : benching->error;
     g_mutex_unlock(&benching->lock);
-    if (go_on && error == 0 && bench->write)
-        error = image_flush(benching->image);
     if (go_on && error != 0)
         vmdesk_error_from_errno(err, error, NULL, "Cannot use the image %s",
                                 benching->image->file->path);

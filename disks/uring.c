@@ -222,8 +222,9 @@ static void *ring_thread(void *opaque)
     return NULL;
 }
 
-/* The lock is held. Without a thread the requests wait for the next call, which tries again. */
-static void wake_thread(struct uring *ring)
+/* The lock is held. Returns whether the thread has to be woken. Without a thread the requests wait
+ * for the next call, which tries again. */
+static bool need_thread(struct uring *ring)
 {
     g_autoptr(GError) error = NULL;
 
@@ -231,29 +232,31 @@ static void wake_thread(struct uring *ring)
         g_thread_join(ring->thread); /* it has let go of the lock for the last time */
         ring->thread = NULL;
     }
-    if (ring->thread != NULL) {
-        g_cond_signal(&ring->changed);
-        return;
-    }
+    if (ring->thread != NULL)
+        return ring->in_flight == 1;
     ring->thread_ended = false;
     ring->thread = g_thread_try_new("disk ring", ring_thread, ring, &error);
     if (ring->thread == NULL)
         log_error("disks", "Cannot start a thread for disk requests: %s", error->message);
+    return false;
 }
 
 void uring_submit(struct uring *ring, struct file_request *request)
 {
     struct operation *last;
+    bool wake = false;
 
     g_mutex_lock(&ring->lock);
     if (ring->in_flight < URING_MAX_IN_FLIGHT) {
         start(ring, operation_new(request));
-        wake_thread(ring);
+        wake = need_thread(ring);
     } else {
         last = g_queue_peek_tail(&ring->waiting);
         if (last == NULL || !merge(last, request))
             g_queue_push_tail(&ring->waiting, operation_new(request));
     }
+    if (wake)
+        g_cond_signal(&ring->changed);
     g_mutex_unlock(&ring->lock);
 }
 

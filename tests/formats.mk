@@ -53,3 +53,9 @@ tests_fuzz_fuzz_vmdk_LDADD = $(formats_test_libs)
 
 dist_check_SCRIPTS += tests/disk_verbs.sh
 TESTS += tests/disk_verbs.sh
+
+# For tests/bench/disk_bench.py.
+check_PROGRAMS += tests/bench/disk_bench
+tests_bench_disk_bench_SOURCES = tests/bench/disk_bench.c
+tests_bench_disk_bench_LDADD = $(formats_test_libs)
+EXTRA_DIST += tests/bench/disk_bench.py

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Compares disk images through the library with qemu-img and with plain pread and pwrite.
+
+Run as disk_bench.py BUILD_FOLDER [SCRATCH_FOLDER]. Each number is the best of ROUNDS, which take
+turns, so that other work of the host meets all of them. "random" is a walk in steps of a prime
+number of blocks, which all three can take.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROUNDS = 3
+MIB = 1 << 20
+GIB = 1 << 30
+PRIME = 7919
+SIZE = GIB // 2
+
+build = os.path.abspath(sys.argv[1])
+scratch = tempfile.mkdtemp(prefix="disk-bench-", dir=sys.argv[2] if len(sys.argv) > 2 else None)
+vmdesk = os.path.join(build, "vmdesk")
+bench = os.path.join(build, "tests/bench/disk_bench")
+
+
+def run(*command):
+    result = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True)
+    # Leaks are no failure of a check.
+    if result.returncode not in (0, 3):
+        sys.exit(f"failed: {command}")
+    return result.stdout
+
+
+def timed(*command):
+    start = time.monotonic()
+    run(*command)
+    return time.monotonic() - start
+
+
+def image(name):
+    return os.path.join(scratch, name)
+
+
+def forget(*names):
+    for name in names:
+        if os.path.exists(image(name)):
+            os.unlink(image(name))
+
+
+def ours(name, fmt, op, block, depth, count, step, *more):
+    return float(run(bench, "library", fmt, image(name), op, block, depth, count, step, *more))
+
+
+def plain(name, op, block, depth, count, step, *more):
+    return float(run(bench, "plain", "raw", image(name), op, block, depth, count, step, *more))
+
+
+def qemu(name, fmt, op, block, depth, count, step, cache="writeback"):
+    best = None
+    for aio in "threads", "io_uring":
+        output = run("qemu-img", "bench", "-i", aio, "-f", fmt, "-t", cache,
+                     "-c", count, "-d", depth, "-s", block, "-S", step,
+                     *(["-w"] if op == "write" else []), image(name))
+        seconds = float(re.search(r"completed in ([0-9.]+) seconds", output).group(1))
+        best = seconds if best is None else min(best, seconds)
+    return best
+
+
+def best(*runs, before=None):
+    """The best time of each of the runs, which take turns; before() makes the image anew."""
+    times = [[] for _ in runs]
+    for _ in range(ROUNDS):
+        for i, one in enumerate(runs):
+            if before:
+                before()
+            times[i].append(one())
+    return [min(row) for row in times]
+
+
+def row(title, mine, theirs, limit=None):
+    print(f"| {title} | {mine * 1000:.1f} ms | {theirs * 1000:.1f} ms | {theirs / mine:.2f} | "
+          f"{f'{limit / mine:.2f}' if limit else '-'} |", flush=True)
+
+
+def allocated_io(fmt):
+    for cache in "writeback", "none":
+        direct = ["direct"] if cache == "none" else []
+        for op in "read", "write":
+            for depth in 1, 32:
+                count = 20000 if depth == 32 else 10000
+                count = count // 10 if direct else count
+                args = op, 4096, depth, count, 4096 * PRIME
+                mine, theirs, limit = best(
+                    lambda: ours("full." + fmt, fmt, *args, *direct),
+                    lambda: qemu("full." + fmt, fmt, *args, cache),
+                    lambda: plain("full.raw", *args, *direct))
+                row(f"{fmt}{', direct' if direct else ''}: {count} x 4 KiB random {op}, depth "
+                    f"{depth}", mine, theirs, limit)
+    for op in "read", "write":
+        args = op, MIB, 4, SIZE // MIB, MIB
+        mine, theirs, limit = best(lambda: ours("full." + fmt, fmt, *args),
+                                   lambda: qemu("full." + fmt, fmt, *args),
+                                   lambda: plain("full.raw", *args))
+        row(f"{fmt}: 512 MiB sequential {op}, 1 MiB at depth 4", mine, theirs, limit)
+
+
+def new_image():
+    forget("new.qcow2", "new.raw")
+    run("qemu-img", "create", "-q", "-f", "qcow2", image("new.qcow2"), SIZE)
+    run("qemu-img", "create", "-q", "-f", "raw", image("new.raw"), SIZE)
+
+
+def snapshot_image():
+    forget("new.qcow2")
+    shutil.copyfile(image("full.qcow2"), image("new.qcow2"))
+    run("qemu-img", "snapshot", "-c", "before", image("new.qcow2"))
+
+
+def first_writes():
+    for title, args in (("512 MiB sequential, 1 MiB at depth 4", ("write", MIB, 4, SIZE // MIB, MIB)),
+                        ("10000 x 4 KiB random, depth 32",
+                         ("write", 4096, 32, 10000, 4096 * PRIME))):
+        mine, theirs, limit = best(lambda: ours("new.qcow2", "qcow2", *args),
+                                   lambda: qemu("new.qcow2", "qcow2", *args),
+                                   lambda: plain("new.raw", *args), before=new_image)
+        row(f"qcow2: first write, {title}", mine, theirs, limit)
+    args = "write", 4096, 32, 4000, 4096 * PRIME
+    mine, theirs = best(lambda: ours("new.qcow2", "qcow2", *args),
+                        lambda: qemu("new.qcow2", "qcow2", *args), before=snapshot_image)
+    row("qcow2: write after a snapshot, 4000 x 4 KiB random, depth 32", mine, theirs)
+
+
+def large():
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata,cluster_size=4k",
+        image("large.qcow2"), 64 * GIB)
+    for depth in 1, 32:
+        args = "read", 4096, depth, 20000, 4096 * PRIME * 100
+        mine, theirs = best(lambda: ours("large.qcow2", "qcow2", *args),
+                            lambda: qemu("large.qcow2", "qcow2", *args))
+        row(f"qcow2, 64 GiB in clusters of 4 KiB: 20000 x 4 KiB random read, depth {depth}", mine,
+            theirs)
+    forget("large.qcow2")
+
+
+def snapshots():
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata",
+        image("big.qcow2"), 32 * GIB)
+    times = {(who, what): [] for who in ("ours", "qemu") for what in ("create", "apply", "delete")}
+    for _ in range(ROUNDS):
+        for what, letter in (("create", "-c"), ("apply", "-a"), ("delete", "-d")):
+            times["ours", what].append(
+                timed(vmdesk, "disk", "snapshot", what, image("big.qcow2"), "s"))
+        for what, letter in (("create", "-c"), ("apply", "-a"), ("delete", "-d")):
+            times["qemu", what].append(timed("qemu-img", "snapshot", letter, "s",
+                                             image("big.qcow2")))
+    for what in "create", "apply", "delete":
+        row(f"qcow2: snapshot {what}, 32 GiB allocated, as a program", min(times["ours", what]),
+            min(times["qemu", what]))
+    mine, theirs = best(lambda: timed(vmdesk, "disk", "check", image("big.qcow2")),
+                        lambda: timed("qemu-img", "check", "-q", image("big.qcow2")))
+    row("qcow2: check, 32 GiB allocated", mine, theirs)
+    forget("big.qcow2")
+
+
+def conversions():
+    for title, source, target, our_options, options in (
+            ("raw to qcow2", "full.raw", "out.qcow2", [], []),
+            ("qcow2 to raw", "full.qcow2", "out.raw", [], []),
+            ("raw to compressed qcow2", "text.raw", "out.qcow2", ["-c"], ["-c"])):
+        fmt = target.split(".")[1]
+
+        def mine():
+            return timed(vmdesk, "disk", "convert", image(source), image(target), *our_options)
+
+        def theirs():
+            # Both leave the image on the disk.
+            return timed("qemu-img", "convert", "-t", "writeback", "-O", fmt, *options,
+                         image(source), image(target))
+
+        times = best(mine, theirs, before=lambda: forget(target))
+        row(f"convert {title}, {'256 MiB' if options else '512 MiB'}", *times)
+        forget(target)
+
+
+def main():
+    run("qemu-img", "create", "-q", "-f", "raw", image("full.raw"), SIZE)
+    with open(image("full.raw"), "r+b") as file:
+        for _ in range(SIZE // (16 * MIB)):
+            file.write(os.urandom(16 * MIB))
+    with open(image("text.raw"), "wb") as file:
+        for i in range(256 * 64):
+            line = f"{i} all work and no play {os.urandom(4).hex()} ".encode()
+            file.write((line * (16384 // len(line) + 1))[:16384])
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", image("full.raw"), image("full.qcow2"))
+    print("| What | vmdesk | QEMU | times as fast as QEMU | of the plain file |\n"
+          "|---|---|---|---|---|")
+    allocated_io("raw")
+    allocated_io("qcow2")
+    first_writes()
+    large()
+    snapshots()
+    conversions()
+
+
+try:
+    main()
+finally:
+    shutil.rmtree(scratch)
