@@ -43,6 +43,7 @@ THREAD_TESTS = \
 	tests/unit/test_kvm \
 	tests/unit/test_serial_backend \
 	tests/unit/test_soft_ipi \
+	tests/unit/test_soft_smp \
 	tests/unit/test_usb_bot \
 	tests/unit/test_usb_hid \
 	tests/unit/test_usb_hub \

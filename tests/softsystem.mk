@@ -36,4 +36,9 @@ TESTS += tests/unit/test_soft_system_modes
 tests_unit_test_soft_system_modes_SOURCES = tests/unit/test_soft_system_modes.c $(softsystem_fakes)
 tests_unit_test_soft_system_modes_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_soft_system_modes_LDADD = $(softsystem_libs)
+check_PROGRAMS += tests/unit/test_soft_smp
+TESTS += tests/unit/test_soft_smp
+tests_unit_test_soft_smp_SOURCES = tests/unit/test_soft_smp.c
+tests_unit_test_soft_smp_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_soft_smp_LDADD = $(softsystem_libs)
 endif

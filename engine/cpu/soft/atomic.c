@@ -20,18 +20,33 @@ DEFINE_LOOP(16)
 DEFINE_LOOP(32)
 DEFINE_LOOP(64)
 
+void soft_lock_memory(struct soft_cpu *cpu)
+{
+    g_mutex_lock(&cpu->accel->locked);
+    cpu->locks_memory = true;
+}
+
+void soft_unlock_memory(struct soft_cpu *cpu)
+{
+    if (!cpu->locks_memory)
+        return;
+    cpu->locks_memory = false;
+    g_mutex_unlock(&cpu->accel->locked);
+}
+
 static void modify_slowly(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t linear,
                           soft_modify_fn *modify)
 {
     uint64_t old;
 
-    /* Nothing below leaves by an exception once these have passed. */
+    /* Once these have passed, nothing below leaves by an exception, unless another vCPU changes the
+     * page tables meanwhile. */
     soft_need_single(cpu);
     soft_probe_store(cpu, linear, insn->size);
-    g_mutex_lock(&cpu->accel->locked);
+    soft_lock_memory(cpu);
     old = soft_load_for_store(cpu, linear, insn->size);
     soft_store_slow(cpu, linear, modify(cpu, insn, old), insn->size);
-    g_mutex_unlock(&cpu->accel->locked);
+    soft_unlock_memory(cpu);
 }
 
 void soft_locked_modify(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t linear,

@@ -16,4 +16,9 @@ typedef uint64_t soft_modify_fn(struct soft_cpu *cpu, const struct soft_insn *in
 void soft_locked_modify(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t linear,
                         soft_modify_fn *modify);
 
+/* accel->locked, which leaving the operation by an exception gives back too; unlocking what is not
+ * locked does nothing. */
+void soft_lock_memory(struct soft_cpu *cpu);
+void soft_unlock_memory(struct soft_cpu *cpu);
+
 #endif

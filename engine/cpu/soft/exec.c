@@ -2,6 +2,7 @@
 /* The dispatch loop: blocks one after another, and between them whatever asks for attention. */
 #include "engine/cpu/soft/exec.h"
 
+#include "engine/cpu/soft/atomic.h"
 #include "engine/cpu/soft/block.h"
 #include "engine/cpu/soft/debug.h"
 #include "engine/cpu/soft/interrupt.h"
@@ -326,6 +327,7 @@ enum vcpu_stop soft_cpu_run(struct soft_cpu *cpu)
         cpu->current = NULL;
         cpu->link_from = NULL;
         cpu->single = false;
+        soft_unlock_memory(cpu);
     }
     if (why == UNWIND_LEAVE || (why == UNWIND_EXCEPTION && cpu->lent && unknown)) {
         cpu->lent_end = why == UNWIND_LEAVE ? SOFT_CORE_LEFT : SOFT_CORE_UNKNOWN;

@@ -41,17 +41,17 @@ const struct soft_section *soft_map_find_host(const struct soft_map *map, const 
 
 static struct soft_map *map_alloc(unsigned count)
 {
-    struct soft_map *map =
-        g_atomic_rc_box_alloc0(sizeof(struct soft_map) + count * sizeof(struct soft_section));
+    struct soft_map *map = g_malloc0(sizeof(struct soft_map) + count * sizeof(struct soft_section));
 
+    map->references = 1;
     map->count = count;
     return map;
 }
 
 void soft_map_unref(struct soft_map *map)
 {
-    if (map != NULL)
-        g_atomic_rc_box_release(map);
+    if (map != NULL && __atomic_sub_fetch(&map->references, 1, __ATOMIC_ACQ_REL) == 0)
+        g_free(map);
 }
 
 struct soft_map *soft_maps_get(struct soft_maps *maps)
@@ -59,7 +59,8 @@ struct soft_map *soft_maps_get(struct soft_maps *maps)
     struct soft_map *map;
 
     g_mutex_lock(&maps->lock);
-    map = g_atomic_rc_box_acquire(maps->map);
+    map = maps->map;
+    __atomic_add_fetch(&map->references, 1, __ATOMIC_RELAXED);
     g_mutex_unlock(&maps->lock);
     return map;
 }

@@ -29,8 +29,9 @@ struct soft_section {
     bool readonly, log_dirty;
 };
 
-/* Constant once made; counted (g_atomic_rc_box). */
+/* Constant once made, but for its references. */
 struct soft_map {
+    unsigned references; /* atomic, by the compiler: GLib's are not seen by the thread sanitizer */
     unsigned count;
     struct soft_section sections[];
 };

@@ -147,7 +147,7 @@ static bool pair_slowly(struct soft_cpu *cpu, uint64_t linear, unsigned size, ui
 
     soft_need_single(cpu);
     soft_probe_store(cpu, linear, 2 * size);
-    g_mutex_lock(&cpu->accel->locked);
+    soft_lock_memory(cpu);
     old_low = soft_load_for_store(cpu, linear, size);
     old_high = soft_load_for_store(cpu, linear + size, size);
     equal = old_low == *low && old_high == *high;
@@ -155,7 +155,7 @@ static bool pair_slowly(struct soft_cpu *cpu, uint64_t linear, unsigned size, ui
     words[1] = equal ? soft_get_reg(cpu, X86_RCX, size) : old_high;
     soft_store_slow(cpu, linear, words[0], size);
     soft_store_slow(cpu, linear + size, words[1], size);
-    g_mutex_unlock(&cpu->accel->locked);
+    soft_unlock_memory(cpu);
     *low = old_low;
     *high = old_high;
     return equal;
