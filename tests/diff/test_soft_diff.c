@@ -4,7 +4,8 @@
  * the decoder's table with random operands, and an UD2 behind it; it starts from a random state or
  * from what the case before left, so that a difference is always one instruction's.
  *
- * DIFF_CASES: how many, DIFF_SEED: where to start, DIFF_ONLY: the only operation (exact name).
+ * DIFF_CASES: how many, DIFF_SEED: where to start, DIFF_ONLY: the only operation (exact name),
+ * DIFF_COVERAGE: list the rows of the table with the number of their cases.
  *
  * Left out:
  *   decode_system.def               needs privileges, or the host's kernel has a say
@@ -55,6 +56,7 @@ struct test {
     struct soft_runner *soft;
     const char *only;
     unsigned long long cases, differences, faults;
+    unsigned *cases_of_row;
     unsigned long seed;
 };
 
@@ -543,6 +545,22 @@ static void run_case(struct test *t, struct test_case *c)
         report(t, c, what);
     t->faults += c->native_fault != NATIVE_NONE;
     t->cases++;
+    t->cases_of_row[c->row - soft_rows]++;
+}
+
+static void print_coverage(const struct test *t)
+{
+    unsigned covered = 0;
+
+    for (unsigned i = 0; i < soft_row_count; i++) {
+        const struct soft_row *row = &soft_rows[i];
+
+        covered += t->cases_of_row[i] != 0;
+        if (g_getenv("DIFF_COVERAGE") != NULL)
+            printf("%8u  %02x %s (%s)%s\n", t->cases_of_row[i], row->opcode, row->operation->name,
+                   row->operands, is_excluded(row) ? " left out" : "");
+    }
+    printf("%u of %u rows compared\n", covered, soft_row_count);
 }
 
 static unsigned long number_from(const char *variable, unsigned long otherwise)
@@ -565,10 +583,13 @@ int main(void)
     }
     t.rand = g_rand_new_with_seed(t.seed);
     t.soft = soft_runner_new();
+    t.cases_of_row = g_new0(unsigned, soft_row_count);
     while (t.cases < cases && t.differences < MAX_REPORTS)
         run_case(&t, c);
     printf("seed %lu: %llu cases of %u rows, %llu with a fault, %llu differences\n", t.seed,
            t.cases, soft_row_count, t.faults, t.differences);
+    print_coverage(&t);
+    g_free(t.cases_of_row);
     soft_runner_free(t.soft);
     native_free(t.native);
     g_rand_free(t.rand);
