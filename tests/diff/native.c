@@ -9,6 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Selectors that Linux gives to 32-bit programs. */
+#define USER32_CODE 0x23
+#define USER_DATA 0x2b
+
 struct native {
     pid_t child;
     struct user_regs_struct regs; /* segments and the like, as the child has them */
@@ -72,6 +76,10 @@ static void to_regs(const struct native_state *s, struct user_regs_struct *r)
     r->rip = s->rip;
     r->eflags = s->rflags;
     r->orig_rax = -1; /* no system call to restart */
+    if (s->narrow) {
+        r->cs = USER32_CODE;
+        r->ds = r->es = USER_DATA;
+    }
 }
 
 static void from_regs(const struct user_regs_struct *r, struct native_state *s)

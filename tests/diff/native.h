@@ -19,6 +19,7 @@
 struct native_state {
     uint64_t gpr[16]; /* in encoding order */
     uint64_t rip, rflags;
+    bool narrow; /* 32-bit code */
     struct user_fpregs_struct fpu; /* the image of FXSAVE64 */
 };
 

@@ -16,6 +16,7 @@
 enum { UNWIND_EXCEPTION = 1, UNWIND_SINGLE }; /* as exec.c says by longjmp() */
 
 #define CODE64_SEGMENT (0xfbu | SEG_L | SEG_G)
+#define CODE32_SEGMENT (0xfbu | SEG_DB | SEG_G)
 #define DATA_SEGMENT (0xf3u | SEG_DB | SEG_G)
 
 struct soft_runner {
@@ -167,6 +168,8 @@ enum native_fault soft_runner_run(struct soft_runner *r, struct native_state *st
     struct soft_cpu *cpu = r->cpu;
     enum native_fault fault;
 
+    cpu->segment[X86_CS].attributes = state->narrow ? CODE32_SEGMENT : CODE64_SEGMENT;
+    soft_mode_changed(cpu);
     memcpy(cpu->gpr, state->gpr, sizeof(state->gpr));
     cpu->rip = state->rip;
     cpu->rflags = state->rflags & ~X86_FLAGS_ARITHMETIC;
