@@ -10,7 +10,8 @@
  * Left out:
  *   decode_system.def               needs privileges, or the host's kernel has a say
  *   xsave, xrstor, xgetbv, xsetbv   the host has other components enabled
- *   call_indirect, jmp_indirect, ret, nop (whose rows stand for instructions without effect)
+ *   branches to other segments and by memory or register, bound, into, nop (whose rows stand for
+ *   instructions without effect)
  * Not compared:
  *   flags that SDM calls undefined, and those of a repeated CMPS or SCAS that faults: some
  *   processors show the last comparison, though SDM says they do not

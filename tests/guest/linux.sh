@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # variables of lib.sh
 # What tests of Linux guests share: a kernel to a shell on its serial port, and work there whose
 # results are the host's. A test sources it after lib.sh.
 guest_tests=$(dirname "$0")
@@ -54,6 +54,7 @@ boot_linux() {
     say "$(grep -a "^init: " "$work/$1.log" | tr -d '\r'); its first line after $version s, its shell" \
         "after $((SECONDS - start)) s"
     open_serial "$1"
+    # shellcheck disable=SC2016 # for the guest's shell
     serial_type 'echo "the answer is $((6 * 7))"'
     wait_file "$work/$1.log" "^the answer is 42" 30
 }
