@@ -44,7 +44,8 @@ static const struct protocol_command commands[] = {
         .help = "What the machine does.",
         .result = "running: whether the guest runs; status: prelaunch, running, paused, shutdown, "
                   "guest-panicked or internal-error; detail: what led to it, a sentence or empty; "
-                  "accel: what runs the guest's code",
+                  "accel: what runs the guest's code, kvm or soft; accel-reason: the same in words, "
+                  "and why",
         .arguments = no_arguments,
     },
     {

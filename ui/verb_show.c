@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,9 +108,17 @@ static void print_stats(const json_t *stats)
     g_autofree char *guest = output_duration(remote_integer(stats, "guest-time-ns"));
     g_autofree char *memory = output_bytes(remote_integer(stats, "memory-resident"));
     g_autofree char *engine = output_bytes(remote_integer(stats, "engine-pss"));
+    int64_t handed_off = 0;
+    const json_t *vcpu;
+    size_t i;
 
     printf("  guest time  %s\n  memory      %s of the guest's, %s of the engine\n", guest, memory,
            engine);
+    json_array_foreach((json_t *)json_object_get(stats, "vcpus"), i, vcpu) handed_off +=
+        remote_integer(json_object_get(vcpu, "exits"), "handed-off");
+    if (handed_off > 0)
+        printf("  handed off  %" PRId64 " times to the software CPU, for what KVM cannot execute\n",
+               handed_off);
 }
 
 static void print_line(const char *label, const char *value)
@@ -135,7 +144,7 @@ static void print_engine(const json_t *answers)
     print_line("state", remote_string(status, "status"));
     if (remote_string(status, "detail")[0] != '\0')
         print_line("", remote_string(status, "detail"));
-    print_line("accel", remote_string(status, "accel"));
+    print_line("runs on", remote_string(status, "accel-reason"));
     print_stats(json_object_get(answers, "stats"));
     if (json_is_true(json_object_get(vnc, "enabled"))) {
         g_autofree char *where = g_strcmp0(remote_string(vnc, "family"), "unix") == 0

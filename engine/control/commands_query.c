@@ -39,9 +39,10 @@ static void query_status(struct control_request *request, const json_t *argument
     enum machine_state state = machine_get_state(machine);
     g_autofree char *detail = g_utf8_make_valid(machine_detail(machine), -1);
 
-    control_return(request, json_pack("{s:b,s:s,s:s,s:s}", "running", state == MACHINE_RUNNING,
+    control_return(request, json_pack("{s:b,s:s,s:s,s:s,s:s}", "running", state == MACHINE_RUNNING,
                                       "status", machine_state_name(state), "detail", detail,
-                                      "accel", machine_accel_name(machine)));
+                                      "accel", machine_accel_name(machine), "accel-reason",
+                                      machine_accel_reason(machine)));
 }
 
 static json_t *describe_vcpu(const struct vcpu_stats *vcpu)

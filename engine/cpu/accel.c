@@ -5,32 +5,30 @@
 #include "engine/cpu/kvm.h"
 #include "engine/cpu/soft/soft.h"
 
-static struct accel *accel_choose(struct board *board, unsigned cpus, GError **err)
-{
-    g_autofree char *reason = NULL;
-    bool native = kvm_is_native(&reason);
-
-    log_info("machine", "runs on %s: %s", native ? "KVM" : "the software CPU", reason);
-    return native ? kvm_accel_new(board, cpus, err) : soft_accel_new(board, cpus, err);
-}
-
 struct accel *accel_new(enum config_accel kind, struct board *board, unsigned cpus, GError **err)
 {
-    switch (kind) {
-    case ACCEL_AUTO:
-        return accel_choose(board, cpus, err);
-    case ACCEL_KVM:
-        return kvm_accel_new(board, cpus, err);
-    case ACCEL_SOFT:
-        return soft_accel_new(board, cpus, err);
-    }
-    g_return_val_if_reached(NULL);
+    g_autofree char *reason = NULL;
+    struct accel *accel;
+    bool kvm = kind == ACCEL_KVM;
+
+    if (kind == ACCEL_AUTO)
+        kvm = kvm_is_native(&reason);
+    else
+        reason = g_strdup("machine.accel asks for it");
+    accel = kvm ? kvm_accel_new(board, cpus, err) : soft_accel_new(board, cpus, err);
+    if (accel == NULL)
+        return NULL;
+    accel->reason = g_strdup_printf("%s: %s", kvm ? "KVM" : "software CPU", reason);
+    log_info("machine", "runs on %s", accel->reason);
+    return accel;
 }
 
 void accel_free(struct accel *accel)
 {
-    if (accel != NULL)
-        accel->ops->free(accel);
+    if (accel == NULL)
+        return;
+    g_free(accel->reason);
+    accel->ops->free(accel);
 }
 
 uint32_t accel_pio_read(struct board *board, uint16_t port, unsigned size)

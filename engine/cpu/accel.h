@@ -44,6 +44,7 @@ struct accel {
     const struct accel_ops *ops;
     struct board *board;
     unsigned cpus; /* how many vCPUs the machine will have */
+    char *reason;  /* "KVM: ..." or "software CPU: ...": what it is and why; accel_new()'s */
 };
 
 /* Why a vCPU came back. */

@@ -505,6 +505,11 @@ const char *machine_accel_name(const struct machine *machine)
     return machine->accel->ops->name;
 }
 
+const char *machine_accel_reason(const struct machine *machine)
+{
+    return machine->accel->reason;
+}
+
 struct display *machine_display(struct machine *machine)
 {
     return machine->display;

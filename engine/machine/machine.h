@@ -66,7 +66,8 @@ void machine_quit(struct machine *machine);
 enum machine_state machine_get_state(const struct machine *machine);
 /* What led to the state, a sentence for the user; "" when there is nothing to say. */
 const char *machine_detail(const struct machine *machine);
-const char *machine_accel_name(const struct machine *machine); /* "kvm", "soft" */
+const char *machine_accel_name(const struct machine *machine);   /* "kvm", "soft" */
+const char *machine_accel_reason(const struct machine *machine); /* "software CPU: ..." */
 
 struct display *machine_display(struct machine *machine);
 struct vnc_server *machine_vnc(struct machine *machine);        /* NULL: off */

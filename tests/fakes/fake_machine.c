@@ -138,6 +138,11 @@ const char *machine_detail(const struct machine *machine)
     return machine->detail;
 }
 
+const char *machine_accel_reason(const struct machine *machine)
+{
+    return "software CPU: it is a test";
+}
+
 const char *machine_accel_name(const struct machine *machine)
 {
     return "kvm";

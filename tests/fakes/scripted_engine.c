@@ -131,8 +131,9 @@ static void note_keys(struct fake *fake, const json_t *arguments)
 static json_t *run_query(struct fake *fake, const char *command)
 {
     if (strcmp(command, "query-status") == 0)
-        return json_pack("{s:s,s:s,s:s}", "status", script_text(fake, "status", "running"),
-                         "detail", script_text(fake, "detail", ""), "accel", "kvm");
+        return json_pack("{s:s,s:s,s:s,s:s}", "status", script_text(fake, "status", "running"),
+                         "detail", script_text(fake, "detail", ""), "accel", "kvm", "accel-reason",
+                         "KVM: this host's KVM runs guest code natively");
     if (strcmp(command, "query-stats") == 0)
         return json_incref(json_object_get(fake->script, "stats"));
     if (strcmp(command, "query-vnc") == 0)

@@ -11,7 +11,7 @@ need_file $disc grub-rescue-pc
 make_machine bare --set machine.accel=soft --set debug.console-file="$work/debug.log"
 start_machine bare
 wait_file "$work/debug.log" "No bootable device" 30
-"$VMDESK" show bare | grep -q "accel *soft" || fail "it does not say that it runs on soft"
+"$VMDESK" show bare | grep -q "runs on *software CPU: machine.accel asks for it" || fail "it does not say that it runs on soft"
 "$VMDESK" stop bare --force --wait 10 || fail "force off"
 
 make_machine grub --iso $disc --set machine.accel=soft

@@ -144,7 +144,7 @@ static void take_status(const json_t *result, const GError *error, void *opaque)
         answered(vm, error);
         return;
     }
-    set_text(&vm->accel, json_string_value(json_object_get(result, "accel")));
+    set_text(&vm->accel, json_string_value(json_object_get(result, "accel-reason")));
     set_state(vm, state_from_status(json_string_value(json_object_get(result, "status"))),
               json_string_value(json_object_get(result, "detail")));
 }

@@ -248,7 +248,7 @@ static void overview_draw(struct tab *tab, struct vm *vm, const struct rect *rec
     draw_storage(&lines, vm);
     draw_boot(&lines, vm);
     if (vm->accel)
-        add_line(&lines, "Runs on", ROLE_NORMAL, vm->accel);
+        add_long(&lines, "Runs on", vm->accel);
     if (vm->vnc)
         add_long(&lines, "VNC", vm->vnc);
     if (config->description) {
