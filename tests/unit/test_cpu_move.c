@@ -482,7 +482,13 @@ static void random_irqchip(struct irqchip_state *s)
 
 static void assert_same_irqchip(const struct irqchip_state *a, const struct irqchip_state *b)
 {
-    ck_assert_mem_eq(a->pic, b->pic, sizeof(a->pic));
+    struct irqchip_pic of_a[2], of_b[2];
+
+    memcpy(of_a, a->pic, sizeof(of_a));
+    memcpy(of_b, b->pic, sizeof(of_b));
+    of_a[0].edges &= ~1; /* the PIT may have ticked */
+    of_b[0].edges &= ~1;
+    ck_assert_mem_eq(of_a, of_b, sizeof(of_a));
     ck_assert_uint_eq(a->ioapic.id, b->ioapic.id);
     ck_assert_uint_eq(a->ioapic.selected, b->ioapic.selected);
     ck_assert_uint_eq(a->ioapic.lines, b->ioapic.lines);
