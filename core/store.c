@@ -13,13 +13,9 @@
 #include "core/store_internal.h"
 #include "core/text.h"
 
-struct store {
-    char *folder;
-};
-
 struct store *store_new(const char *folder)
 {
-    struct store *store = g_new(struct store, 1);
+    struct store *store = g_new0(struct store, 1);
 
     store->folder = folder != NULL ? g_strdup(folder) : paths_machines();
     return store;
@@ -31,6 +27,12 @@ void store_free(struct store *store)
         return;
     g_free(store->folder);
     g_free(store);
+}
+
+void store_set_disk_maker(struct store *store, bool (*make)(const char *path, const char *format,
+                                                            uint64_t size, GError **err))
+{
+    store->make_disk = make;
 }
 
 const char *store_folder(const struct store *store)

@@ -28,6 +28,9 @@ struct store;
 /* folder NULL: paths_machines(). It is created by the first store_create(). */
 struct store *store_new(const char *folder);
 void store_free(struct store *store); /* NULL is fine */
+/* Who makes new disks of other formats than raw: an empty image of so many bytes at path. */
+void store_set_disk_maker(struct store *store, bool (*make)(const char *path, const char *format,
+                                                            uint64_t size, GError **err));
 const char *store_folder(const struct store *store);
 
 /* A machine as it is on disk. */
@@ -56,7 +59,8 @@ struct store_machine *store_load_valid(struct store *store, const char *name, GE
 
 /* Creates a machine named config->name, all or nothing: it appears complete, or not at all.
  * new_disk_sizes (NULL: none) gives MACHINE_MAX_DISKS sizes in bytes: for each one that is not 0,
- * config->disks[i] is set to a new empty raw file of that size, a multiple of 512, in the folder.
+ * config->disks[i] is set to a new empty disk of that size, a multiple of 512, in the folder; its
+ * format is what config->disks[i].format says.
  * VMDESK_ERROR_EXISTS: the name is taken. */
 bool store_create(struct store *store, struct machine_config *config,
                   const uint64_t *new_disk_sizes, GError **err);

@@ -81,9 +81,9 @@ static char *make_temporary(const char *folder, const char *kind, const char *na
 }
 
 /* An empty disk: the file takes room as the guest writes to it. */
-static bool create_disk(const char *folder, const char *name, uint64_t size, GError **err)
+static bool create_disk(const struct store *store, const char *path, const char *name,
+                        const char *format, uint64_t size, GError **err)
 {
-    g_autofree char *path = g_build_filename(folder, name, NULL);
     bool done;
     int fd;
 
@@ -91,6 +91,12 @@ static bool create_disk(const char *folder, const char *name, uint64_t size, GEr
         return vmdesk_fail(err, VMDESK_ERROR_INVALID,
                            "A disk cannot have %" G_GUINT64_FORMAT " bytes: give a multiple of %d",
                            size, SECTOR_BYTES);
+    if (strcmp(format, "raw") != 0) {
+        if (store->make_disk != NULL)
+            return store->make_disk(path, format, size, err);
+        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
+                           "A new disk cannot have the format %s here: use raw", format);
+    }
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     done = fd >= 0 && ftruncate(fd, size) == 0 && fsync(fd) == 0;
     if (!done)
@@ -102,22 +108,22 @@ static bool create_disk(const char *folder, const char *name, uint64_t size, GEr
     return done;
 }
 
-static bool fill_folder(const char *folder, struct machine_config *config,
-                        const uint64_t *new_disk_sizes, GError **err)
+static bool fill_folder(const struct store *store, const char *folder,
+                        struct machine_config *config, const uint64_t *new_disk_sizes, GError **err)
 {
     g_autofree char *text = NULL;
 
     for (unsigned i = 0; new_disk_sizes != NULL && i < MACHINE_MAX_DISKS; i++) {
-        g_autofree char *name = g_strdup_printf("disk%u.raw", i);
+        const char *format = config->disks[i].format;
+        g_autofree char *name = g_strdup_printf("disk%u.%s", i, format);
+        g_autofree char *path = g_build_filename(folder, name, NULL);
 
         if (new_disk_sizes[i] == 0)
             continue;
-        if (!create_disk(folder, name, new_disk_sizes[i], err))
+        if (!create_disk(store, path, name, format, new_disk_sizes[i], err))
             return false;
         g_free(config->disks[i].file);
         config->disks[i].file = g_steal_pointer(&name);
-        g_free(config->disks[i].format);
-        config->disks[i].format = g_strdup("raw");
     }
     if (!machine_config_validate(config, err))
         return false;
@@ -149,7 +155,7 @@ bool store_create(struct store *store, struct machine_config *config,
     temporary = make_temporary(folder, "new", config->name, err);
     if (temporary == NULL)
         return false;
-    if (!fill_folder(temporary, config, new_disk_sizes, err)) {
+    if (!fill_folder(store, temporary, config, new_disk_sizes, err)) {
         remove_flat(temporary, NULL);
         return false;
     }
@@ -178,9 +184,10 @@ static bool is_own_file(const struct machine_config *config, const char *name)
     if (g_pattern_match_simple(PATHS_CONFIG ".??????", name))
         return true;
     for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
-        g_autofree char *disk = g_strdup_printf("disk%u.raw", i);
+        g_autofree char *raw = g_strdup_printf("disk%u.raw", i);
+        g_autofree char *qcow2 = g_strdup_printf("disk%u.qcow2", i);
 
-        if (strcmp(name, disk) == 0 ||
+        if (strcmp(name, raw) == 0 || strcmp(name, qcow2) == 0 ||
             (config != NULL && g_strcmp0(name, config->disks[i].file) == 0))
             return true;
     }

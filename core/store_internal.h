@@ -5,6 +5,12 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+struct store {
+    char *folder;
+    bool (*make_disk)(const char *path, const char *format, uint64_t size, GError **err);
+};
 
 /* Turns a GLib file error into one of ours: "what: cause". Always returns false. */
 bool store_fail(GError **err, const GError *cause, const char *what);

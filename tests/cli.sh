@@ -103,7 +103,13 @@ expect 'failed creations leave nothing' test -z "$(ls -A "$machines" 2>/dev/null
 check 0 '^$' create deb --iso disc.iso --disk 10M --disk disc.iso --memory 64M -c 2 \
     --set machine.description='first machine'
 check 1 'a machine "deb" already' create deb
-expect 'the disk is there' test "$(stat -c %s "$machines/deb/disk0.raw")" = 10485760
+expect 'the disk is there' test -s "$machines/deb/disk0.qcow2"
+check 0 '10485760 bytes' disk info "$machines/deb/disk0.qcow2"
+check 0 'disk0.format = qcow2' show deb
+check 2 'is qcow2 or raw' create other --disk 1M --disk-format vdi
+check 0 '^$' create other --disk 1M --disk-format raw
+expect 'a raw disk is there' test "$(stat -c %s "$machines/other/disk0.raw")" = 1048576
+check 0 '^$' delete other --yes
 check 0 "cdrom.file = $work/disc.iso" show deb
 check 0 "disk1.file = $work/disc.iso" show deb
 check 0 '"cpus": "2"' show deb --json

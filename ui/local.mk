@@ -34,6 +34,7 @@ ui_libui_a_SOURCES = \
 	ui/verb_tui.c \
 	ui/verb_type.c \
 	ui/verb_usb.c \
+	ui/new_disk.c ui/new_disk.h \
 	ui/verbs.c ui/verbs.h
 
 bin_PROGRAMS += vmdesk

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "core/discs.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "ui/new_disk.h"
 #include "ui/verbs.h"
 
 #define DEMO_NAME "demo"
@@ -17,6 +20,21 @@ static bool set_file(struct machine_config *config, const char *key, const char 
                            "There is no file \"%s\": look at the path given for %s", file, key);
     absolute = g_canonicalize_filename(file, NULL);
     return machine_config_set(config, key, absolute, err);
+}
+
+/* Of a new disk. */
+static bool set_format(const struct verb_call *call, struct machine_config *config, unsigned disk,
+                       GError **err)
+{
+    const char *format = verb_value(call, "disk-format");
+    g_autofree char *key = g_strdup_printf("disk%u.format", disk);
+
+    if (format == NULL)
+        format = NEW_DISK_FORMAT;
+    if (strcmp(format, NEW_DISK_FORMAT) != 0 && strcmp(format, "raw") != 0)
+        return verb_misused(err, "A new disk is %s or raw, and not \"%s\"", NEW_DISK_FORMAT,
+                            format);
+    return machine_config_set(config, key, format, err);
 }
 
 /* Each --disk is a size or a file. */
@@ -36,6 +54,8 @@ static bool add_disks(const struct verb_call *call, struct machine_config *confi
                 return false;
         } else if (sizes[i] == 0) {
             return verb_misused(err, "A disk of size 0 is none: give a size as 10G");
+        } else if (!set_format(call, config, i, err)) {
+            return false;
         }
     }
     return true;

@@ -56,6 +56,8 @@ static const struct verb verbs[] = {
         .options = OPTIONS({"demo", 0, VALUE_NONE, NULL, "make the demo machine"},
                            {"iso", 'i', VALUE_FILE, "FILE", "the disc in its CD drive"},
                            {"disk", 'd', VALUE_FILE, "SIZE|FILE", "a disk; up to four"},
+                           {"disk-format", 0, VALUE_OTHER, "FORMAT",
+                            "of new disks: qcow2 (the default) or raw"},
                            {"memory", 'm', VALUE_OTHER, "SIZE", "its memory, as in 512M or 2G"},
                            {"cpus", 'c', VALUE_OTHER, "NUMBER", "its virtual CPUs"},
                            {"firmware", 'f', VALUE_OTHER, "NAME", "seabios or ovmf"},

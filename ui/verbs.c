@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "ui/new_disk.h"
 
 /* Whether the verb's name starts with the first words of the command line. Returns how many words
  * of the name match, and in *ret_words how many it has. */
@@ -286,6 +287,7 @@ static bool run_verb(const struct verb *verb, int argc, char **argv, GError **er
                 .arguments = argv + first,
                 .options = parsing.options,
             };
+            store_set_disk_maker(call.store, new_disk_make);
             done = verb->run(&call, err);
             store_free(call.store);
         }

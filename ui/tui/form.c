@@ -9,6 +9,7 @@
 #include "core/paths.h"
 #include "core/store.h"
 #include "core/text.h"
+#include "ui/new_disk.h"
 #include "ui/tui/field.h"
 #include "ui/tui/model.h"
 #include "ui/tui/ui.h"
@@ -143,7 +144,9 @@ static bool make(struct form *form, GError **err)
     if (!paths_check_name(value(form, FORM_NAME), err))
         return false;
     config = machine_config_new(value(form, FORM_NAME));
-    made = take_fields(form, config, sizes, err) && store_create(store, config, sizes, err);
+    made = take_fields(form, config, sizes, err) &&
+           machine_config_set(config, "disk0.format", NEW_DISK_FORMAT, err) &&
+           store_create(store, config, sizes, err);
     if (!made && err && g_error_matches(*err, VMDESK_ERROR, VMDESK_ERROR_EXISTS))
         form->error_field = FORM_NAME;
     machine_config_free(config);

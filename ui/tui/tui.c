@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include "core/store.h"
+#include "ui/new_disk.h"
 #include "ui/tui/model.h"
 #include "ui/tui/tui.h"
 #include "ui/tui/ui.h"
@@ -279,6 +280,7 @@ int tui_run(const struct tui_options *options, GError **err)
     tui.screens = g_ptr_array_new();
     tui.hot = g_array_new(FALSE, FALSE, sizeof(struct hot));
     tui.store = store_new(NULL);
+    store_set_disk_maker(tui.store, new_disk_make);
     tui.term = term_new(&term_options, &term_handlers, &tui, err);
     if (tui.term) {
         tui.model = model_new(tui.store, &model_handlers, &tui);
