@@ -26,6 +26,7 @@ EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h tests/bench/start_and_memory
 
 # What has threads, for --enable-tsan.
 THREAD_TESTS = \
+	tests/disks/test_qcow2_oracle \
 	tests/unit/test_ahci \
 	tests/unit/test_atapi \
 	tests/unit/test_bus \

@@ -7,7 +7,7 @@
  *
  * Each sector holds one number, eight bytes long and repeated, which says which write it is of.
  *
- * ORACLE_SEED repeats a run; CRASH_SECONDS is how long it goes on (default 20).
+ * ORACLE_SEED repeats a run; CRASH_SECONDS is how long it goes on (default 15).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@
 #define SECTOR IMAGE_SECTOR_SIZE
 #define MAX_SECTORS 512
 #define OPERATIONS 24
-#define DEFAULT_SECONDS 20
+#define DEFAULT_SECONDS 15
 #define NAME "image"
 
 enum op_kind { OP_WRITE, OP_ZERO, OP_DISCARD, OP_FLUSH, OP_CREATE, OP_APPLY, OP_DELETE, OP_RESIZE };

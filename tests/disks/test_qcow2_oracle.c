@@ -3,7 +3,7 @@
  * Random operations on qcow2 images, beside a model in memory. After each batch the image is
  * closed, "qemu-img check" must be content, and qemu-img and we must read it as the model is.
  *
- * ORACLE_SEED repeats a run; ORACLE_SECONDS is how long it goes on (default 40).
+ * ORACLE_SEED repeats a run; ORACLE_SECONDS is how long it goes on (default 25).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 #define SECTOR IMAGE_SECTOR_SIZE
 #define MAX_SIZE (12 * 1024 * 1024)
-#define DEFAULT_SECONDS 40
+#define DEFAULT_SECONDS 25
 #define MAX_SNAPSHOTS 6
 #define IN_FLIGHT 8
 

@@ -15,6 +15,7 @@ GUEST_TESTS = \
 	tests/guest/test_payload.sh \
 	tests/guest/test_payload_ends.sh \
 	tests/guest/test_payload_hammer.sh \
+	tests/guest/test_qcow2.sh \
 	tests/guest/test_seabios.sh \
 	tests/guest/test_snow.sh \
 	tests/guest/test_soft.sh \
@@ -29,6 +30,7 @@ SOFT_GUEST_TESTS = \
 	tests/guest/test_linux.sh \
 	tests/guest/test_ovmf.sh \
 	tests/guest/test_payload.sh \
+	tests/guest/test_qcow2.sh \
 	tests/guest/test_seabios.sh
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \
 	tests/guest/linux.sh tests/guest/stress.sh tests/guest/stress_init.sh \
