@@ -31,6 +31,7 @@ static void image_free(struct image *image)
 {
     image_close(image->backing);
     file_close(image->file);
+    g_mutex_clear(&image->manage);
     g_free(image);
 }
 
@@ -55,6 +56,7 @@ struct image *image_open_above(struct file *file, const struct image_options *op
         .cache = options->cache,
         .refs = 1,
     };
+    g_mutex_init(&image->manage);
     if (!options->read_only && ops->submit == NULL) {
         vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
                     "The image %s has the format \"%s\", which can only be read: attach it "

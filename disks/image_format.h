@@ -72,8 +72,9 @@ struct image {
     uint64_t size;         /* bytes, as the guest sees it */
     bool read_only;
     enum image_cache cache;
-    void *state; /* the format's */
-    int refs;    /* atomic: the owner, and each request in flight */
+    void *state;   /* the format's */
+    GMutex manage; /* held by what changes the image besides requests; one at a time */
+    int refs;      /* atomic: the owner, and each request in flight */
 };
 
 extern const struct image_ops image_qcow2;

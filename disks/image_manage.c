@@ -131,6 +131,8 @@ bool image_resize(struct image *image, uint64_t size, unsigned flags,
                   enum image_preallocation preallocation, const struct image_progress *progress,
                   GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (!needs_writing(image, err))
         return false;
     if (image->ops->resize == NULL)
@@ -173,6 +175,8 @@ GPtrArray *image_snapshots(struct image *image, GError **err)
 bool image_snapshot_create(struct image *image, const struct image_snapshot *description,
                            GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (image->ops->snapshot_create == NULL)
         return cannot(image, "hold snapshots", err);
     return needs_writing(image, err) && image->ops->snapshot_create(image, description, err);
@@ -180,6 +184,8 @@ bool image_snapshot_create(struct image *image, const struct image_snapshot *des
 
 bool image_snapshot_apply(struct image *image, const char *snapshot, GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (image->ops->snapshot_apply == NULL)
         return cannot(image, "hold snapshots", err);
     return needs_writing(image, err) && image->ops->snapshot_apply(image, snapshot, err);
@@ -187,6 +193,8 @@ bool image_snapshot_apply(struct image *image, const char *snapshot, GError **er
 
 bool image_snapshot_delete(struct image *image, const char *snapshot, GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (image->ops->snapshot_delete == NULL)
         return cannot(image, "hold snapshots", err);
     return needs_writing(image, err) && image->ops->snapshot_delete(image, snapshot, err);
@@ -195,6 +203,8 @@ bool image_snapshot_delete(struct image *image, const char *snapshot, GError **e
 bool image_snapshot_rename(struct image *image, const char *snapshot, const char *name,
                            GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (image->ops->snapshot_rename == NULL)
         return cannot(image, "hold snapshots", err);
     return needs_writing(image, err) && image->ops->snapshot_rename(image, snapshot, name, err);
@@ -203,6 +213,7 @@ bool image_snapshot_rename(struct image *image, const char *snapshot, const char
 bool image_check(struct image *image, unsigned flags, struct image_check_result *ret_result,
                  const struct image_progress *progress, GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
     struct image_check_result result = {.messages = NULL};
 
     if (image->ops->check == NULL)
@@ -244,6 +255,8 @@ static bool needs_backing(struct image *image, GError **err)
 
 bool image_commit(struct image *image, const struct image_progress *progress, GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (image->ops->commit == NULL)
         return cannot(image, "lie on another image", err);
     return needs_writing(image, err) && needs_backing(image, err) &&
@@ -252,6 +265,8 @@ bool image_commit(struct image *image, const struct image_progress *progress, GE
 
 bool image_flatten(struct image *image, const struct image_progress *progress, GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (image->ops->flatten == NULL)
         return cannot(image, "lie on another image", err);
     return needs_writing(image, err) && needs_backing(image, err) &&
@@ -261,6 +276,8 @@ bool image_flatten(struct image *image, const struct image_progress *progress, G
 bool image_rebase(struct image *image, const char *backing, const char *backing_format, bool safe,
                   const struct image_progress *progress, GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (image->ops->rebase == NULL)
         return cannot(image, "lie on another image", err);
     return needs_writing(image, err) &&
@@ -270,6 +287,8 @@ bool image_rebase(struct image *image, const char *backing, const char *backing_
 bool image_write_compressed(struct image *image, const void *buffer, uint64_t offset,
                             uint64_t length, GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (image->ops->write_compressed == NULL)
         return cannot(image, "hold compressed data", err);
     if (offset >= image->size || length == 0 || length > image->size - offset)
@@ -281,6 +300,8 @@ bool image_write_compressed(struct image *image, const void *buffer, uint64_t of
 
 bool image_compact(struct image *image, const struct image_progress *progress, GError **err)
 {
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
+
     if (image->ops->compact == NULL)
         return cannot(image, "be compacted", err);
     return needs_writing(image, err) && image->ops->compact(image, progress, err);

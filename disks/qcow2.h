@@ -32,7 +32,6 @@
 #define QCOW2_MAX_SNAPSHOTS 65536
 #define QCOW2_MAX_SNAPSHOT_BYTES (64 * 1024 * 1024) /* the table */
 #define QCOW2_MAX_SNAPSHOT_EXTRA 1024
-#define QCOW2_MAX_EXTENSION_BYTES (1024 * 1024)
 #define QCOW2_MAX_BITMAPS 65535
 #define QCOW2_MAX_BITMAP_DIRECTORY (64 * 1024 * 1024)
 #define QCOW2_SLICE_BYTES 4096 /* the piece in which tables are read, cached and written */
@@ -60,7 +59,6 @@
 #define QCOW2_EXTENSION_BACKING_FORMAT 0xe2792aca
 #define QCOW2_EXTENSION_FEATURES 0x6803f857
 #define QCOW2_EXTENSION_BITMAPS 0x23852875
-#define QCOW2_EXTENSION_LUKS 0x0537be77
 #define QCOW2_EXTENSION_DATA_FILE 0x44415441
 
 enum qcow2_compression { QCOW2_ZLIB = 0, QCOW2_ZSTD = 1 };
@@ -334,8 +332,6 @@ void qcow2_submit(struct image *image, struct block_request *request);
 /* A run of a request: false: it waits for a change, which will run it again. */
 bool qcow2_write(struct qcow2 *q, struct block_request *request, int *ret_result);
 bool qcow2_zero(struct qcow2 *q, struct block_request *request, int *ret_result);
-/* Gives the clusters that are read from the backing image clusters of their own. The same. */
-bool qcow2_populate(struct qcow2 *q, uint64_t offset, uint64_t length, int *ret_result);
 void qcow2_user_begin(struct qcow2 *q, struct qcow2_user *user);
 void qcow2_user_end(struct qcow2 *q, struct qcow2_user *user);
 /* Part of an array of buffers. Returns how many it has. */

@@ -263,6 +263,20 @@ static void append_extension(GByteArray *out, uint32_t type, const void *data, u
     g_byte_array_append(out, padding, -size & 7);
 }
 
+/* The first sector, which a crash leaves old or new, last: it leads to the others. */
+static int write_sectors(struct file *file, const uint8_t *data, size_t size)
+{
+    size_t first = MIN(size, IMAGE_SECTOR_SIZE);
+    int result = 0;
+
+    if (size > first) {
+        result = file_write_buffer(file, data + first, size - first, first);
+        if (result == 0)
+            result = file->ops->flush(file);
+    }
+    return result < 0 ? result : file_write_buffer(file, data, first, 0);
+}
+
 int qcow2_header_write(struct file *file, struct qcow2_header *header)
 {
     uint64_t cluster_size = 1ULL << header->cluster_bits;
@@ -294,7 +308,7 @@ int qcow2_header_write(struct file *file, struct qcow2_header *header)
         return -ENAMETOOLONG;
     }
     encode(&changed, out->data);
-    result = file_write_buffer(file, out->data, out->len, 0);
+    result = write_sectors(file, out->data, out->len);
     if (result == 0)
         *header = changed;
     g_byte_array_unref(out);

@@ -148,8 +148,8 @@ static void run(void *opaque)
 {
     struct block_request *request = opaque;
     struct qcow2 *q = ((struct image *)request->image_private)->state;
-    int result;
-    bool done;
+    int result = -EINVAL;
+    bool done = true, inside;
 
     g_mutex_lock(&q->lock);
     if (q->paused > 0) {
@@ -158,8 +158,12 @@ static void run(void *opaque)
         return;
     }
     q->active++;
+    /* The disk may have become smaller while the request waited. */
+    inside = request->op == BLOCK_FLUSH || (request->offset <= q->image->size &&
+                                            request->length <= q->image->size - request->offset);
     g_mutex_unlock(&q->lock);
-    done = run_op(q, request, &result);
+    if (inside)
+        done = run_op(q, request, &result);
     g_mutex_lock(&q->lock);
     if (--q->active == 0)
         g_cond_broadcast(&q->changed);

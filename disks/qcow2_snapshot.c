@@ -188,12 +188,16 @@ static int add_snapshot(struct qcow2 *q, struct qcow2_snapshot *snapshot)
     if (result == 0)
         result = qcow2_sync(q, QCOW2_SYNC_REFCOUNTS);
     if (result == 0) {
+        g_mutex_lock(&q->lock);
         g_ptr_array_add(q->snapshots, snapshot);
+        g_mutex_unlock(&q->lock);
         result = qcow2_snapshots_write(q, &unknown);
     }
     if (result < 0) {
+        g_mutex_lock(&q->lock);
         if (q->snapshots->len > 0 && q->snapshots->pdata[q->snapshots->len - 1] == snapshot)
             g_ptr_array_steal_index(q->snapshots, q->snapshots->len - 1);
+        g_mutex_unlock(&q->lock);
         if (!unknown) {
             qcow2_tree_add(q, q->l1, q->header.l1_size, -1);
             drop_l1(q, snapshot);
@@ -315,10 +319,14 @@ static int delete_at(struct qcow2 *q, guint index)
 
     if (result < 0)
         return result;
+    g_mutex_lock(&q->lock);
     g_ptr_array_steal_index(q->snapshots, index);
+    g_mutex_unlock(&q->lock);
     result = qcow2_snapshots_write(q, &unknown);
     if (result < 0) {
+        g_mutex_lock(&q->lock);
         g_ptr_array_insert(q->snapshots, index, snapshot);
+        g_mutex_unlock(&q->lock);
         g_free(l1);
         return result;
     }
@@ -350,6 +358,18 @@ bool qcow2_snapshot_delete(struct image *image, const char *name, GError **err)
     return failed(q, result, "delete a snapshot", err);
 }
 
+/* Returns the name that it had. */
+static char *set_name(struct qcow2 *q, struct qcow2_snapshot *snapshot, char *name)
+{
+    char *old;
+
+    g_mutex_lock(&q->lock);
+    old = snapshot->name;
+    snapshot->name = name;
+    g_mutex_unlock(&q->lock);
+    return old;
+}
+
 bool qcow2_snapshot_rename(struct image *image, const char *name, const char *new_name,
                            GError **err)
 {
@@ -363,18 +383,13 @@ bool qcow2_snapshot_rename(struct image *image, const char *name, const char *ne
     if (snapshot == NULL || !check_name(q, new_name, err))
         return false;
     result = begin(q);
-    old = snapshot->name;
     if (result == 0) {
-        snapshot->name = g_strdup(new_name);
+        old = set_name(q, snapshot, g_strdup(new_name));
         result = qcow2_snapshots_write(q, &unknown);
-        if (result < 0) {
-            g_free(snapshot->name);
-            snapshot->name = old;
-        } else {
-            g_free(old);
-            result = qcow2_settle(q);
-        }
+        g_free(result < 0 ? set_name(q, snapshot, old) : old);
     }
+    if (result == 0)
+        result = qcow2_settle(q);
     qcow2_resume(q);
     return failed(q, result, "rename a snapshot", err);
 }
