@@ -166,16 +166,21 @@ static void settle(struct run *run, struct flight *flight)
     g_free(flight->buffer);
 }
 
-/* Several requests at once that do not overlap, though they share clusters. */
-static void fly(struct run *run)
-{
+struct squadron {
     struct flight flights[IN_FLIGHT];
-    unsigned count = 0, wanted = 1 + rnd(run, IN_FLIGHT), left;
+    unsigned count, left;
     GMutex lock;
     GCond done;
+};
 
-    g_mutex_init(&lock);
-    g_cond_init(&done);
+/* Several requests at once that do not overlap, though they share clusters. */
+static void take_off(struct run *run, struct squadron *squadron)
+{
+    struct flight *flights = squadron->flights;
+    unsigned count = 0, wanted = 1 + rnd(run, IN_FLIGHT);
+
+    g_mutex_init(&squadron->lock);
+    g_cond_init(&squadron->done);
     for (unsigned tries = 0; tries < wanted; tries++) {
         uint64_t offset, length;
 
@@ -183,25 +188,39 @@ static void fly(struct run *run)
         if (overlaps(flights, count, offset, length))
             continue;
         prepare(run, &flights[count], offset, length);
-        flights[count].lock = &lock;
-        flights[count].done = &done;
-        flights[count].left = &left;
+        flights[count].lock = &squadron->lock;
+        flights[count].done = &squadron->done;
+        flights[count].left = &squadron->left;
         count++;
     }
-    left = count;
+    squadron->left = squadron->count = count;
     for (unsigned i = 0; i < count; i++)
         image_submit(run->image, &flights[i].request);
-    g_mutex_lock(&lock);
-    while (left > 0)
-        g_cond_wait(&done, &lock);
-    g_mutex_unlock(&lock);
-    for (unsigned i = 0; i < count; i++)
+}
+
+static void land(struct run *run, struct squadron *squadron)
+{
+    struct flight *flights = squadron->flights;
+
+    g_mutex_lock(&squadron->lock);
+    while (squadron->left > 0)
+        g_cond_wait(&squadron->done, &squadron->lock);
+    g_mutex_unlock(&squadron->lock);
+    for (unsigned i = 0; i < squadron->count; i++)
         settle(run, &flights[i]);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < squadron->count; i++)
         if (flights[i].request.op == BLOCK_DISCARD)
             learn_discard(run, flights[i].request.offset, flights[i].request.length);
-    g_mutex_clear(&lock);
-    g_cond_clear(&done);
+    g_mutex_clear(&squadron->lock);
+    g_cond_clear(&squadron->done);
+}
+
+static void fly(struct run *run)
+{
+    struct squadron squadron;
+
+    take_off(run, &squadron);
+    land(run, &squadron);
 }
 
 static void free_snapshot(void *opaque)
@@ -351,6 +370,23 @@ static void flatten(struct run *run)
     run->create.backing = NULL;
 }
 
+/* Work beside requests. What a snapshot holds of those is not known, so that it goes again. */
+static void busy(struct run *run)
+{
+    const struct image_snapshot description = {.name = (char *)"busy"};
+    struct squadron squadron;
+    bool made;
+
+    take_off(run, &squadron);
+    if (run->backing_data != NULL && run->snapshots->len == 0 && rnd(run, 3) == 0)
+        flatten(run);
+    made = image_snapshot_create(run->image, &description, NULL);
+    compact(run);
+    if (made && !image_snapshot_delete(run->image, "busy", NULL))
+        oracle_fail(run->oracle, "the snapshot made beside requests cannot be deleted");
+    land(run, &squadron);
+}
+
 static void open_image(struct run *run)
 {
     run->options.cache = rnd(run, 4) == 0 ? IMAGE_CACHE_WRITE_THROUGH : IMAGE_CACHE_WRITE_BACK;
@@ -392,9 +428,19 @@ static void verify(struct run *run)
 static void batch(struct run *run)
 {
     static void (*const rare[])(struct run * run) = {
-        snapshot_create,  snapshot_create, snapshot_apply, snapshot_delete,
-        snapshot_rename,  resize,          commit,         compress_cluster,
-        compress_cluster, compact,         flatten,
+        snapshot_create,
+        snapshot_create,
+        snapshot_apply,
+        snapshot_delete,
+        snapshot_rename,
+        resize,
+        commit,
+        compress_cluster,
+        compress_cluster,
+        compact,
+        flatten,
+        busy,
+        busy,
     };
 
     for (unsigned n = 4 + rnd(run, 12); n > 0; n--)
