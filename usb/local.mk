@@ -26,4 +26,6 @@ usb_libvmusb_a_SOURCES = \
 	usb/tablet.c usb/tablet.h \
 	usb/usb.c usb/usb.h \
 	usb/wake.c usb/wake.h
+	usb/ports.c usb/ports.h \
+	usb/usb.c usb/usb.h
 usb_libvmusb_a_CFLAGS = $(AM_CFLAGS) $(USB_CFLAGS)
