@@ -20,7 +20,8 @@ core_libcore_a_SOURCES = \
 	core/store_internal.h \
 	core/store_lock.c \
 	core/store_watch.c \
-	core/text.c core/text.h
+	core/text.c core/text.h \
+	core/usb_rules.c core/usb_rules.h
 
 if TSAN
 core_libcore_a_SOURCES += core/tsan_glib.c
