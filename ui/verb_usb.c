@@ -32,7 +32,7 @@ bool verb_usb(const struct verb_call *call, GError **err)
 
     if (strcmp(call->arguments[0], "list") != 0)
         return verb_misused(err, "Use it as \"vmdesk usb list\"");
-    devices = usb_host_list(err);
+    devices = usb_host_list(&(struct usb_host_paths){NULL}, err);
     if (devices == NULL)
         return false;
     if (verb_has(call, "json")) {

@@ -26,6 +26,10 @@ usb_libvmusb_a_SOURCES = \
 	usb/tablet.c usb/tablet.h \
 	usb/usb.c usb/usb.h \
 	usb/wake.c usb/wake.h
+	usb/device_info.c usb/device_info.h \
+	usb/host_claim.c usb/host_claim.h \
+	usb/host_list.c usb/host_list.h \
+	usb/host_mounts.c usb/host_mounts.h \
 	usb/ports.c usb/ports.h \
 	usb/usb.c usb/usb.h
 usb_libvmusb_a_CFLAGS = $(AM_CFLAGS) $(USB_CFLAGS)
