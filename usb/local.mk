@@ -28,8 +28,13 @@ usb_libvmusb_a_SOURCES = \
 	usb/wake.c usb/wake.h
 	usb/device_info.c usb/device_info.h \
 	usb/host_claim.c usb/host_claim.h \
+	usb/host_context.c usb/host_context.h \
+	usb/host_device.c usb/host_device.h \
+	usb/host_internal.h \
 	usb/host_list.c usb/host_list.h \
 	usb/host_mounts.c usb/host_mounts.h \
+	usb/host_setup.c \
+	usb/host_transfer.c \
 	usb/ports.c usb/ports.h \
 	usb/usb.c usb/usb.h
 usb_libvmusb_a_CFLAGS = $(AM_CFLAGS) $(USB_CFLAGS)
