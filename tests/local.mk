@@ -14,6 +14,7 @@ include $(top_srcdir)/tests/softfpu.mk
 include $(top_srcdir)/tests/softirq.mk
 include $(top_srcdir)/tests/usbdev.mk
 include $(top_srcdir)/tests/softsystem.mk
+include $(top_srcdir)/tests/usbhost.mk
 include $(top_srcdir)/tests/vga.mk
 include $(top_srcdir)/tests/xhci.mk
 include $(top_srcdir)/tests/guest/local.mk

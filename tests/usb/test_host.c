@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Passed-through devices, by a stock libusb, against the scripted device: run by fuse_usbfs. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "tests/usb/host_fixture.h"
+#include "usb/host_list.h"
+
+#define MEBIBYTE (1024 * 1024)
+#define IN_FLIGHT 64
+
+START_TEST(test_list)
+{
+    g_autoptr(GPtrArray) devices = usb_host_list(&(struct usb_host_paths){NULL}, NULL);
+    struct usb_host_device *host;
+
+    ck_assert_ptr_nonnull(devices);
+    ck_assert_uint_eq(devices->len, 1);
+    host = usb_host_list_find(devices, "1234:0001:SN%20001", NULL);
+    ck_assert_ptr_nonnull(host);
+    ck_assert_str_eq(host->port, "1-2");
+    ck_assert_str_eq(host->driver, "usb-storage");
+    ck_assert_str_eq(host->speed, "480 Mbit/s");
+    ck_assert(host->storage && !host->hub && !host->keyboard && !host->mouse);
+}
+END_TEST
+
+START_TEST(test_driver_is_taken_and_given_back)
+{
+    struct usb_device *device;
+
+    ck_assert_int_eq(script_state("drivers"), 1);
+    device = open_device();
+    ck_assert_int_eq(script_state("drivers"), 0);
+    ck_assert_int_eq(script_state("claimed"), 7);
+    ck_assert_uint_eq(device->speeds, USB_SPEED_BIT(USB_SPEED_HIGH));
+    close_device();
+    ck_assert_int_eq(script_state("drivers"), 1);
+    ck_assert_int_eq(script_state("claimed"), 0);
+    ck_assert_int_eq(script_state("files"), 0);
+}
+END_TEST
+
+START_TEST(test_another_program_has_it)
+{
+    script("hold");
+    ck_assert_ptr_null(try_open_device());
+    ck_assert(g_error_matches(open_error(), VMDESK_ERROR, VMDESK_ERROR_BUSY));
+    ck_assert_ptr_nonnull(strstr(open_error()->message, "Another program uses"));
+    close_device();
+    script("free");
+    open_device();
+    close_device();
+}
+END_TEST
+
+START_TEST(test_control)
+{
+    uint8_t data[256];
+    uint32_t actual;
+
+    open_device();
+    ck_assert_int_eq(control(0x80, 6, 0x0100, 0, data, 64, &actual), USB_OK);
+    ck_assert_uint_eq(actual, 18);
+    ck_assert_uint_eq(data[8] | data[9] << 8, 0x1234);
+    ck_assert_int_eq(control(0xc0, 1, 0, 0, data, sizeof(data), &actual), USB_OK);
+    ck_assert_uint_eq(actual, sizeof(data));
+    for (unsigned i = 0; i < sizeof(data); i++)
+        ck_assert_uint_eq(data[i], i);
+    /* A stall is for this request only. */
+    ck_assert_int_eq(control(0xc0, 0x77, 0, 0, data, 8, &actual), USB_STALL);
+    ck_assert_int_eq(control(0x80, 6, 0x0303, 0x0409, data, 255, &actual), USB_OK);
+    ck_assert_uint_eq(actual, 2 + 2 * strlen("SN 001"));
+    close_device();
+}
+END_TEST
+
+/* More is asked for than libusb can fetch. */
+START_TEST(test_longest_control)
+{
+    g_autofree uint8_t *data = g_malloc(UINT16_MAX);
+    uint32_t actual;
+
+    open_device();
+    ck_assert_int_eq(control(0x80, 6, 0x0200, 0, data, UINT16_MAX, &actual), USB_OK);
+    ck_assert_uint_eq(actual, 78);
+    ck_assert_int_eq(control(0x80, 6, 0x0302, 0x0409, data, UINT16_MAX, &actual), USB_OK);
+    ck_assert_int_eq(control(0xc0, 1, 0, 0, data, UINT16_MAX, &actual), USB_OK);
+    ck_assert_uint_eq(actual, 4096);
+    close_device();
+}
+END_TEST
+
+START_TEST(test_disk)
+{
+    uint8_t reply[255];
+    uint32_t actual;
+
+    open_device();
+    actual = disk_command((uint8_t[16]){0x12, 0, 0, 0, 255}, true, reply, sizeof(reply), 1);
+    ck_assert_uint_eq(actual, 36); /* a short packet */
+    ck_assert_int_eq(memcmp(reply + 8, "vmdesk  ", 8), 0);
+    actual = disk_command((uint8_t[16]){0x25}, true, reply, 8, 1);
+    ck_assert_uint_eq(actual, 8);
+    ck_assert_uint_eq(reply[6] << 8 | reply[7], 512);
+    close_device();
+}
+END_TEST
+
+START_TEST(test_disk_mebibyte)
+{
+    g_autofree uint8_t *written = g_malloc(MEBIBYTE), *read = g_malloc0(MEBIBYTE);
+
+    for (unsigned i = 0; i < MEBIBYTE; i++)
+        written[i] = i * 31 + i / 509;
+    open_device();
+    for (unsigned parts = 1; parts <= 64; parts *= 8) {
+        written[parts] ^= 0xff;
+        memset(read, 0, MEBIBYTE);
+        disk_command((uint8_t[16]){0x2a, 0, 0, 0, 1, 0, 0, 0x08, 0}, false, written, MEBIBYTE,
+                     parts);
+        ck_assert_uint_eq(disk_command((uint8_t[16]){0x28, 0, 0, 0, 1, 0, 0, 0x08, 0}, true, read,
+                                       MEBIBYTE, parts),
+                          MEBIBYTE);
+        ck_assert_int_eq(memcmp(read, written, MEBIBYTE), 0);
+    }
+    close_device();
+}
+END_TEST
+
+START_TEST(test_halt_is_cleared)
+{
+    uint8_t endpoint = 0x81, data[512];
+    uint32_t actual;
+
+    open_device();
+    ck_assert_int_eq(control(0x40, 1, 0, 0, &endpoint, 1, &actual), USB_OK);
+    ck_assert_int_eq(transfer(0x81, data, sizeof(data), 1, &actual), USB_STALL);
+    ck_assert_int_eq(control(0x02, 1, 0, 0x81, NULL, 0, &actual), USB_OK);
+    disk_command((uint8_t[16]){0x00}, true, data, 0, 1);
+    close_device();
+}
+END_TEST
+
+START_TEST(test_interrupt)
+{
+    uint8_t report[8] = {0};
+    struct call call;
+
+    open_device();
+    ck_assert_int_eq(call_start(&call, 0x83, report, sizeof(report), 1), USB_SUBMIT_PENDING);
+    script("key 42");
+    ck_assert_int_eq(call_wait(&call), USB_OK);
+    ck_assert_uint_eq(call.request.actual, 8);
+    ck_assert_uint_eq(report[7], 42);
+    close_device();
+}
+END_TEST
+
+START_TEST(test_isochronous)
+{
+    uint8_t data[8][64];
+    struct call calls[8];
+    uint32_t actual;
+
+    open_device();
+    ck_assert_int_eq(transfer(0x84, data[0], 64, 1, &actual), USB_ERROR);
+    ck_assert_int_eq(control(0x01, 11, 1, 2, NULL, 0, &actual), USB_OK);
+    ck_assert_int_eq(script_state("setting"), 1);
+    for (unsigned i = 0; i < 8; i++)
+        call_start(&calls[i], 0x84, data[i], 64, 1);
+    for (unsigned i = 0; i < 8; i++) {
+        ck_assert_int_eq(call_wait(&calls[i]), USB_OK);
+        ck_assert_uint_eq(calls[i].request.actual, 48);
+        ck_assert_uint_eq(data[i][47], (uint8_t)(data[0][0] + i));
+    }
+    ck_assert_int_eq(control(0x01, 11, 5, 2, NULL, 0, &actual), USB_STALL);
+    ck_assert_int_eq(control(0x01, 11, 0, 2, NULL, 0, &actual), USB_OK);
+    ck_assert_int_eq(transfer(0x84, data[0], 64, 1, &actual), USB_ERROR);
+    close_device();
+}
+END_TEST
+
+START_TEST(test_configurations)
+{
+    uint8_t data[8];
+    uint32_t actual;
+
+    open_device();
+    ck_assert_int_eq(control(0x00, 9, 2, 0, NULL, 0, &actual), USB_OK);
+    ck_assert_int_eq(script_state("configuration"), 2);
+    ck_assert_int_eq(script_state("claimed"), 1);
+    ck_assert_int_eq(transfer(0x83, data, sizeof(data), 1, &actual), USB_ERROR);
+    disk_command((uint8_t[16]){0x00}, true, data, 0, 1);
+    ck_assert_int_eq(control(0x00, 9, 7, 0, NULL, 0, &actual), USB_STALL);
+    ck_assert_int_eq(control(0x00, 9, 0, 0, NULL, 0, &actual), USB_OK);
+    ck_assert_int_eq(script_state("configuration"), 0);
+    /* The host gets it back as it was. */
+    close_device();
+    ck_assert_int_eq(script_state("configuration"), 1);
+    ck_assert_int_eq(script_state("drivers"), 1);
+}
+END_TEST
+
+START_TEST(test_resets)
+{
+    struct usb_device *device = open_device();
+    int before = script_state("resets");
+    uint8_t data[18];
+    uint32_t actual;
+
+    usb_device_reset(device);
+    usb_device_reset(device);
+    ck_assert_int_eq(control(0x80, 6, 0x0100, 0, data, 18, &actual), USB_OK);
+    ck_assert_int_eq(script_state("resets"), before + 1);
+    usb_device_reset(device);
+    usb_device_reset(device);
+    ck_assert_int_eq(control(0x80, 6, 0x0100, 0, data, 18, &actual), USB_OK);
+    ck_assert_int_eq(script_state("resets"), before + 2);
+    close_device();
+}
+END_TEST
+
+START_TEST(test_many_are_cancelled)
+{
+    static uint8_t data[IN_FLIGHT][8];
+    static struct call calls[IN_FLIGHT];
+    struct usb_device *device = open_device();
+
+    for (unsigned i = 0; i < IN_FLIGHT; i++)
+        ck_assert_int_eq(call_start(&calls[i], 0x83, data[i], 8, 1), USB_SUBMIT_PENDING);
+    ck_assert_int_eq(script_state("flying"), IN_FLIGHT);
+    for (unsigned i = 0; i < IN_FLIGHT; i++) {
+        if (usb_device_cancel(device, &calls[i].request))
+            calls[i].done = true;
+    }
+    for (unsigned i = 0; i < IN_FLIGHT; i++)
+        ck_assert_int_eq(call_wait(&calls[i]), USB_CANCELLED);
+    ck_assert_int_eq(script_state("flying"), 0);
+    close_device();
+}
+END_TEST
+
+/* The kernel takes 16 MiB: the rest waits for its turn, and can be cancelled too. */
+START_TEST(test_more_than_the_kernel_takes)
+{
+    enum { COUNT = 24 };
+    g_autofree uint8_t *data = g_malloc0((size_t)COUNT * MEBIBYTE);
+    static struct call calls[COUNT];
+    struct usb_device *device = open_device();
+    unsigned at_once = 0;
+
+    script("mute");
+    for (unsigned i = 0; i < COUNT; i++)
+        ck_assert_int_eq(call_start(&calls[i], 0x81, data + i * MEBIBYTE, MEBIBYTE, 1),
+                         USB_SUBMIT_PENDING);
+    for (unsigned i = COUNT; i-- > 0;) {
+        if (usb_device_cancel(device, &calls[i].request)) {
+            calls[i].done = true;
+            at_once++;
+        }
+    }
+    for (unsigned i = 0; i < COUNT; i++)
+        ck_assert_int_eq(call_wait(&calls[i]), USB_CANCELLED);
+    ck_assert_uint_ge(at_once, COUNT - 16);
+    script("unmute");
+    disk_command((uint8_t[16]){0x00}, true, data, 0, 1);
+    close_device();
+}
+END_TEST
+
+/* As above, and they end by themselves: those that wait follow. */
+START_TEST(test_waiting_ones_follow)
+{
+    enum { COUNT = 40 };
+    g_autofree uint8_t *data = g_malloc0((size_t)COUNT * MEBIBYTE);
+    static struct call calls[COUNT];
+
+    open_device();
+    script("delay 20");
+    for (unsigned i = 0; i < COUNT; i++)
+        ck_assert_int_eq(call_start(&calls[i], 0x02, data + i * MEBIBYTE, MEBIBYTE, 1),
+                         USB_SUBMIT_PENDING);
+    /* No command block is that long: the first halts the endpoint, and all others see it. */
+    for (unsigned i = 0; i < COUNT; i++)
+        ck_assert_int_eq(call_wait(&calls[i]), USB_STALL);
+    script("delay 0");
+    close_device();
+}
+END_TEST
+
+START_TEST(test_babble)
+{
+    uint8_t data[64];
+    uint32_t actual;
+
+    open_device();
+    script("babble");
+    ck_assert_int_eq(transfer(0x81, data, sizeof(data), 1, &actual), USB_BABBLE);
+    ck_assert_uint_le(actual, sizeof(data));
+    close_device();
+}
+END_TEST
+
+START_TEST(test_slow_device)
+{
+    uint8_t data[512];
+
+    open_device();
+    script("delay 30");
+    for (unsigned i = 0; i < 8; i++)
+        ck_assert_uint_eq(disk_command((uint8_t[16]){0x28, 0, 0, 0, 0, i, 0, 0, 1}, true, data, 512,
+                                       1),
+                          512);
+    script("delay 0");
+    close_device();
+}
+END_TEST
+
+START_TEST(test_unplugged_in_mid_transfer)
+{
+    uint8_t data[16][512], one[8];
+    struct call calls[16], late;
+    uint32_t actual;
+
+    open_device();
+    script("mute");
+    for (unsigned i = 0; i < 16; i++)
+        ck_assert_int_eq(call_start(&calls[i], i & 1 ? 0x83 : 0x81, data[i], i & 1 ? 8 : 512, 1),
+                         USB_SUBMIT_PENDING);
+    script("unplug");
+    for (unsigned i = 0; i < 16; i++)
+        ck_assert_int_eq(call_wait(&calls[i]), USB_NO_DEVICE);
+    wait_until_gone();
+    ck_assert_int_eq(call_start(&late, 0x83, one, 8, 1), USB_SUBMIT_DONE);
+    ck_assert_int_eq(late.request.status, USB_NO_DEVICE);
+    ck_assert_int_eq(control(0x00, 9, 1, 0, NULL, 0, &actual), USB_NO_DEVICE);
+    close_device();
+    script("unmute");
+    script("plug");
+    open_device();
+    disk_command((uint8_t[16]){0x00}, true, one, 0, 1);
+    close_device();
+}
+END_TEST
+
+START_TEST(test_unplugged_idle)
+{
+    open_device();
+    script("unplug");
+    wait_until_gone();
+    close_device();
+    ck_assert_int_eq(script_state("files"), 0);
+    script("plug");
+}
+END_TEST
+
+/* Between opening it and being told so; between telling and the first request. */
+START_TEST(test_unplugged_early)
+{
+    begin_open_device();
+    script("unplug");
+    if (finish_open_device() != NULL)
+        wait_until_gone();
+    close_device();
+    script("plug");
+    begin_open_device();
+    close_device(); /* nobody waits for it any more */
+    ck_assert_int_eq(script_state("files"), 0);
+    ck_assert_int_eq(script_state("drivers"), 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("host");
+    TCase *tests = tcase_create("device");
+    SRunner *runner;
+    int failed;
+
+    if (access(SCRIPT, W_OK) != 0) {
+        fputs("test_host: run by fuse_usbfs\n", stderr);
+        return 77;
+    }
+    tcase_add_test(tests, test_list);
+    tcase_add_test(tests, test_driver_is_taken_and_given_back);
+    tcase_add_test(tests, test_another_program_has_it);
+    tcase_add_test(tests, test_control);
+    tcase_add_test(tests, test_longest_control);
+    tcase_add_test(tests, test_disk);
+    tcase_add_test(tests, test_disk_mebibyte);
+    tcase_add_test(tests, test_halt_is_cleared);
+    tcase_add_test(tests, test_interrupt);
+    tcase_add_test(tests, test_isochronous);
+    tcase_add_test(tests, test_configurations);
+    tcase_add_test(tests, test_resets);
+    tcase_add_test(tests, test_many_are_cancelled);
+    tcase_add_test(tests, test_more_than_the_kernel_takes);
+    tcase_add_test(tests, test_waiting_ones_follow);
+    tcase_add_test(tests, test_babble);
+    tcase_add_test(tests, test_slow_device);
+    tcase_add_test(tests, test_unplugged_in_mid_transfer);
+    tcase_add_test(tests, test_unplugged_idle);
+    tcase_add_test(tests, test_unplugged_early);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
