@@ -7,6 +7,7 @@
 #include "core/config_internal.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "core/usb_rules.h"
 
 #define MEBIBYTE (UINT64_C(1) << 20)
 #define VALUE_MAX_BYTES 4096
@@ -23,6 +24,7 @@ enum key_kind {
     KIND_TEXT,    /* char * */
     KIND_FILE,    /* char * */
     KIND_ORDER,   /* boot_order */
+    KIND_RULES,   /* char *, rules for USB devices */
 };
 
 struct key_spec {
@@ -133,6 +135,11 @@ static const struct key_spec specs[] = {
      KIND_FILE,
      FIELD(serial_file)},
 
+    {{"usb", "rules", "rules", "",
+      "USB devices of the host that it gets, as in 0951:1666 always, 1-4.2 ask."},
+     KIND_RULES,
+     FIELD(usb_rules)},
+
     {{"debug", "exit-port", "0-65535", "0",
       "An I/O port that ends the machine when the guest writes to it, as in 0xf4; 0: none."},
      KIND_IO_PORT,
@@ -155,7 +162,7 @@ static bool is_disk(const struct key_spec *spec)
 static bool is_string(const struct key_spec *spec)
 {
     return spec->kind == KIND_NAME || spec->kind == KIND_LAYOUT || spec->kind == KIND_TEXT ||
-           spec->kind == KIND_FILE;
+           spec->kind == KIND_FILE || spec->kind == KIND_RULES;
 }
 
 static unsigned spec_count(const struct key_spec *spec)
@@ -248,6 +255,7 @@ static void replace_string(char **field, const char *value)
 /* value is plain: UTF-8 without control characters. */
 static bool parse_value(const struct key_spec *spec, void *field, const char *value, GError **err)
 {
+    g_autoptr(GPtrArray) rules = NULL;
     uint64_t number;
     int index;
 
@@ -294,6 +302,11 @@ static bool parse_value(const struct key_spec *spec, void *field, const char *va
         if (g_str_has_prefix(value, "~"))
             return vmdesk_fail(err, VMDESK_ERROR_INVALID,
                                "\"%s\": \"~\" is not expanded here: write the whole path", value);
+        break;
+    case KIND_RULES:
+        rules = usb_rules_parse(value, err);
+        if (rules == NULL)
+            return false;
         break;
     case KIND_TEXT:
         break;
@@ -471,6 +484,7 @@ char *machine_config_get(const struct machine_config *config, const char *path, 
     case KIND_LAYOUT:
     case KIND_TEXT:
     case KIND_FILE:
+    case KIND_RULES:
         break;
     }
     return g_strdup(*(char *const *)field != NULL ? *(char *const *)field : "");

@@ -74,6 +74,9 @@ struct machine_config {
     enum config_serial serial;
     char *serial_file; /* also with a socket: a copy of all output */
 
+    /* [usb] */
+    char *usb_rules; /* core/usb_rules.h */
+
     /* [debug] */
     uint16_t debug_exit_port; /* 0: none */
     char *debug_console_file; /* what the firmware writes to port 0x402 */

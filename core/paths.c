@@ -67,19 +67,23 @@ char *paths_socket(const char *runtime_folder, const char *socket, GError **err)
     return g_steal_pointer(&path);
 }
 
-char *paths_runtime(const char *name, GError **err)
+char *paths_shared_runtime(void)
 {
     const char *runtime = g_getenv("XDG_RUNTIME_DIR");
-    g_autofree char *base = NULL;
+
+    if (runtime != NULL && g_path_is_absolute(runtime))
+        return g_build_filename(runtime, "vmdesk", NULL);
+    return g_strdup_printf("/tmp/vmdesk-%u", (unsigned)geteuid());
+}
+
+char *paths_runtime(const char *name, GError **err)
+{
+    g_autofree char *base = paths_shared_runtime();
     g_autofree char *folder = NULL;
     g_autofree char *longest = NULL;
 
     if (!paths_check_name(name, err))
         return NULL;
-    if (runtime != NULL && g_path_is_absolute(runtime))
-        base = g_build_filename(runtime, "vmdesk", NULL);
-    else
-        base = g_strdup_printf("/tmp/vmdesk-%u", (unsigned)geteuid());
     folder = g_build_filename(base, name, NULL);
     longest = paths_socket(folder, PATHS_CONTROL_SOCKET, err);
     return longest != NULL ? g_steal_pointer(&folder) : NULL;
@@ -131,28 +135,40 @@ bool paths_create_runtime(const char *runtime_folder, GError **err)
     return true;
 }
 
-char *paths_engine(GError **err)
+static char *find_program(const char *variable, const char *what, const char *name, GError **err)
 {
-    const char *override = g_getenv("VMDESK_ENGINE");
+    const char *override = g_getenv(variable);
     g_autofree char *self = NULL;
     g_autofree char *folder = NULL;
-    g_autofree char *engine = NULL;
+    g_autofree char *program = NULL;
 
     if (override != NULL && override[0] != '\0') {
-        engine = g_strdup(override);
+        program = g_strdup(override);
     } else {
         self = g_file_read_link("/proc/self/exe", NULL);
         folder = self != NULL ? g_path_get_dirname(self) : g_strdup("/");
-        engine = g_build_filename(folder, "vmdesk-engine", NULL);
-        if (access(engine, X_OK) != 0) {
-            g_free(engine);
-            engine = g_build_filename(VMDESK_LIBEXECDIR, "vmdesk-engine", NULL);
+        program = g_build_filename(folder, name, NULL);
+        if (access(program, X_OK) != 0) {
+            g_free(program);
+            program = g_build_filename(VMDESK_LIBEXECDIR, name, NULL);
         }
     }
-    if (access(engine, X_OK) != 0) {
-        vmdesk_error_from_errno(err, errno, "Reinstall vmdesk, or set VMDESK_ENGINE to the program",
-                                "Cannot run the engine %s", engine);
+    if (access(program, X_OK) != 0) {
+        g_autofree char *hint =
+            g_strdup_printf("Reinstall vmdesk, or set %s to the program", variable);
+
+        vmdesk_error_from_errno(err, errno, hint, "Cannot run the %s %s", what, program);
         return NULL;
     }
-    return g_steal_pointer(&engine);
+    return g_steal_pointer(&program);
+}
+
+char *paths_engine(GError **err)
+{
+    return find_program("VMDESK_ENGINE", "engine", "vmdesk-engine", err);
+}
+
+char *paths_usb_broker(GError **err)
+{
+    return find_program("VMDESK_USB_BROKER", "USB broker", "vmdesk-usb-broker", err);
 }

@@ -48,4 +48,10 @@ char *paths_socket(const char *runtime_folder, const char *socket, GError **err)
  * installed one. Fails when it cannot be executed. */
 char *paths_engine(GError **err);
 
+/* The program that opens USB devices for engines, found likewise, by $VMDESK_USB_BROKER. */
+char *paths_usb_broker(GError **err);
+
+/* The folder that all runtime folders are in: what concerns several machines is there. */
+char *paths_shared_runtime(void);
+
 #endif

@@ -27,6 +27,7 @@ usb_libvmusb_a_SOURCES = \
 	usb/usb.c usb/usb.h \
 	usb/wake.c usb/wake.h
 	usb/device_info.c usb/device_info.h \
+	usb/host_broker.c usb/host_broker.h \
 	usb/host_claim.c usb/host_claim.h \
 	usb/host_context.c usb/host_context.h \
 	usb/host_device.c usb/host_device.h \
@@ -35,6 +36,16 @@ usb_libvmusb_a_SOURCES = \
 	usb/host_mounts.c usb/host_mounts.h \
 	usb/host_setup.c \
 	usb/host_transfer.c \
+	usb/host_watch.c usb/host_watch.h \
+	usb/hosts.c usb/hosts.h \
+	usb/hosts_internal.h \
+	usb/hosts_rules.c \
 	usb/ports.c usb/ports.h \
+	usb/udev_rule.c usb/udev_rule.h \
 	usb/usb.c usb/usb.h
 usb_libvmusb_a_CFLAGS = $(AM_CFLAGS) $(USB_CFLAGS)
+
+# Opens devices for engines: nothing else.
+pkglibexec_PROGRAMS += vmdesk-usb-broker
+vmdesk_usb_broker_SOURCES = usb/broker_main.c usb/host_broker.h
+vmdesk_usb_broker_CFLAGS = $(AM_CFLAGS)
