@@ -102,8 +102,7 @@ struct usb_device_info *usb_device_info_parse(const uint8_t *bytes, size_t size)
     size -= bytes[0];
     bytes += bytes[0];
     while (size >= CONFIGURATION_BYTES && bytes[0] >= CONFIGURATION_BYTES &&
-           bytes[1] == USB_DT_CONFIGURATION &&
-           info->configuration_count < USB_MAX_CONFIGURATIONS) {
+           bytes[1] == USB_DT_CONFIGURATION && info->configuration_count < USB_MAX_CONFIGURATIONS) {
         struct usb_configuration_info *configuration =
             &info->configurations[info->configuration_count++];
         size_t total = get_16(bytes + 2);
