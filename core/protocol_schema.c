@@ -240,6 +240,37 @@ static const struct protocol_command commands[] = {
         .result = "nothing",
         .arguments = ARGUMENTS({"id", PROTOCOL_STRING, false, 1, 64, "The device's name."}),
     },
+    {
+        .name = "query-usb-hosts",
+        .help = "The devices of the host that the machine has, and the rules for them.",
+        .result = "devices: an array of objects: device (the id), host-port, port (absent while it "
+                  "is being attached), vendor-id, product-id, vendor, product and serial (absent "
+                  "where it has none), speed; rules: as usb.rules of machine.conf",
+        .arguments = no_arguments,
+    },
+    {
+        .name = "usb-attach",
+        .help = "Give the machine a USB device of the host.",
+        .result = "nothing, when it is plugged in",
+        .arguments = ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 512,
+                                "vendor:product, vendor:product:serial, or its port on the host."},
+                               {"port", PROTOCOL_STRING, true, 1, 31,
+                                "The machine's port; without it the first that is free."}),
+    },
+    {
+        .name = "usb-detach",
+        .help = "Give a USB device back to the host.",
+        .result = "nothing; the host has it soon",
+        .arguments =
+            ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 512, "As usb-attach, or its id."}),
+    },
+    {
+        .name = "usb-rules",
+        .help = "Change the rules for USB devices of the host, until the machine ends.",
+        .result = "nothing",
+        .arguments =
+            ARGUMENTS({"rules", PROTOCOL_STRING, false, 0, 4096, "As usb.rules of machine.conf."}),
+    },
 };
 
 static const struct protocol_event events[] = {
@@ -250,6 +281,11 @@ static const struct protocol_event events[] = {
     {"SHUTDOWN", "reason: a sentence; exit-code: the engine's", "The engine ends."},
     {"GUEST_PANICKED", "detail: what happened", "The guest crashed and does not run."},
     {"INTERNAL_ERROR", "detail: what happened", "The host could not run the guest."},
+    {"USB_ATTACHED", "host-port; message", "A USB device of the host was plugged in."},
+    {"USB_DETACHED", "host-port; message: why, or empty", "It was pulled out."},
+    {"USB_ASKED", "host-port; message: what it calls itself",
+     "A rule says to ask, and the device is there."},
+    {"USB_FAILED", "host-port; message: why", "A rule could not be followed."},
     {"DEVICE_TRAY_MOVED", "device; tray-open: whether the drive is empty now",
      "A command took the disc out or put one in."},
     {"BLOCK_JOB_COMPLETED", "type; device; len; offset; error: a sentence, absent on success",

@@ -20,6 +20,7 @@ engine_libengine_a_SOURCES = \
 	engine/control/commands_query.c \
 	engine/control/commands_run.c \
 	engine/control/commands_usb.c \
+	engine/control/commands_usb_host.c \
 	engine/control/connection.c \
 	engine/control/control_internal.h \
 	engine/control/cp437.c \
@@ -166,6 +167,7 @@ engine_libengine_a_SOURCES = \
 	engine/machine/input_router.c engine/machine/input_router.h \
 	engine/machine/machine.c engine/machine/machine.h \
 	engine/machine/machine_internal.h \
+	engine/machine/machine_hosts.c \
 	engine/machine/machine_jobs.c engine/machine/machine_jobs.h \
 	engine/machine/machine_media.c \
 	engine/machine/machine_stats.c \
@@ -187,4 +189,4 @@ vmdesk_engine_LDADD = \
 	usb/libvmusb.a \
 	disks/libdisks.a \
 	core/libcore.a \
-	$(DISK_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS)
+	$(DISK_LIBS) $(USB_LIBS) $(PNG_LIBS) $(JANSSON_LIBS) $(GLIB_LIBS)

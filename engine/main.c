@@ -45,6 +45,13 @@ static void on_was_reset(void *opaque, const char *by)
     control_server_was_reset(engine->control, by);
 }
 
+static void on_usb(void *opaque, const char *event, const char *host_port, const char *message)
+{
+    struct engine *engine = opaque;
+
+    control_server_usb(engine->control, event, host_port, message);
+}
+
 static void on_ending(void *opaque, int exit_code, const char *reason)
 {
     struct engine *engine = opaque;
@@ -57,6 +64,7 @@ static void on_ending(void *opaque, int exit_code, const char *reason)
 static const struct machine_observer observer = {
     .state_changed = on_state_changed,
     .was_reset = on_was_reset,
+    .usb = on_usb,
     .ending = on_ending,
 };
 

@@ -4,8 +4,8 @@ check_PROGRAMS += tests/fuzz/fuzz_control
 TESTS += tests/fuzz/fuzz_control
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c tests/fuzz/driver.c \
 	tests/fakes/fake_machine.c tests/fakes/fake_machine.h
-tests_fuzz_fuzz_control_LDADD = engine/libengine.a disks/libdisks.a core/libcore.a $(DISK_LIBS) \
-	$(GLIB_LIBS) $(JANSSON_LIBS)
+tests_fuzz_fuzz_control_LDADD = engine/libengine.a usb/libvmusb.a disks/libdisks.a core/libcore.a \
+	$(DISK_LIBS) $(USB_LIBS) $(GLIB_LIBS) $(JANSSON_LIBS)
 
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_protocol
@@ -23,8 +23,8 @@ TESTS += tests/unit/test_control
 control_test_fakes = \
 	tests/fakes/fake_machine.c tests/fakes/fake_machine.h \
 	tests/unit/control_fixture.c tests/unit/control_fixture.h
-control_test_libs = engine/libengine.a disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) \
-	$(JANSSON_LIBS) $(CHECK_LIBS)
+control_test_libs = engine/libengine.a usb/libvmusb.a disks/libdisks.a core/libcore.a \
+	$(DISK_LIBS) $(USB_LIBS) $(GLIB_LIBS) $(JANSSON_LIBS) $(CHECK_LIBS)
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(control_test_fakes)
 tests_unit_test_control_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_control_LDADD = $(control_test_libs)

@@ -46,8 +46,8 @@ endif
 check_PROGRAMS += tests/fakes/fake_engine
 tests_fakes_fake_engine_SOURCES = tests/fakes/fake_engine.c \
 	tests/fakes/fake_machine.c tests/fakes/fake_machine.h
-tests_fakes_fake_engine_LDADD = engine/libengine.a disks/libdisks.a core/libcore.a $(DISK_LIBS) \
-	$(GLIB_LIBS) $(JANSSON_LIBS)
+tests_fakes_fake_engine_LDADD = engine/libengine.a usb/libvmusb.a disks/libdisks.a core/libcore.a \
+	$(DISK_LIBS) $(USB_LIBS) $(GLIB_LIBS) $(JANSSON_LIBS)
 dist_check_SCRIPTS += tests/cli.sh
 TESTS += tests/cli.sh
 if HAVE_CHECK

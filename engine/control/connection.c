@@ -61,9 +61,9 @@ void control_fail(struct control_request *request, GError *error)
 const struct control_handler *control_find_handler(const char *command)
 {
     static const struct control_handler *const groups[] = {
-        control_run_handlers,   control_query_handlers, control_display_handlers,
-        control_block_handlers, control_input_handlers, control_job_handlers,
-        control_usb_handlers,
+        control_run_handlers,   control_query_handlers,    control_display_handlers,
+        control_block_handlers, control_input_handlers,    control_job_handlers,
+        control_usb_handlers,   control_usb_host_handlers,
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {

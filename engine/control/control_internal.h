@@ -84,8 +84,9 @@ extern const struct control_handler control_query_handlers[];
 extern const struct control_handler control_display_handlers[];
 extern const struct control_handler control_block_handlers[];
 extern const struct control_handler control_input_handlers[];
-extern const struct control_handler control_job_handlers[];
 extern const struct control_handler control_usb_handlers[];
+extern const struct control_handler control_usb_host_handlers[];
+extern const struct control_handler control_job_handlers[];
 const struct control_handler *control_find_handler(const char *command); /* NULL: none */
 
 /* Lets go of all that a client holds down. */

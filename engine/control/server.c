@@ -137,6 +137,16 @@ void control_server_was_reset(struct control_server *server, const char *by)
                              json_pack("{s:b}", "guest", strcmp(by, "guest") == 0));
 }
 
+void control_server_usb(struct control_server *server, const char *event, const char *host_port,
+                        const char *message)
+{
+    g_autofree char *text = message != NULL ? g_utf8_make_valid(message, -1) : g_strdup("");
+
+    if (server != NULL)
+        control_server_event(server, event,
+                             json_pack("{s:s,s:s}", "host-port", host_port, "message", text));
+}
+
 void control_server_ending(struct control_server *server, int exit_code, const char *reason)
 {
     g_autofree char *text = g_utf8_make_valid(reason, -1);

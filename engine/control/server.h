@@ -40,6 +40,8 @@ void control_server_free(struct control_server *server);
 void control_server_state_changed(struct control_server *server, enum machine_state state,
                                   const char *detail);
 void control_server_was_reset(struct control_server *server, const char *by);
+void control_server_usb(struct control_server *server, const char *event, const char *host_port,
+                        const char *message);
 void control_server_ending(struct control_server *server, int exit_code, const char *reason);
 
 #endif

@@ -13,6 +13,7 @@
 #include "display/display.h"
 #include "display/vnc.h"
 #include "engine/machine/machine_internal.h"
+#include "usb/hosts.h"
 
 #define IO_THREADS 8
 #define DRAIN_TIMEOUT_MS 5000
@@ -405,8 +406,10 @@ struct machine *machine_new(const struct machine_options *options, GError **err)
     init_messages(machine, options->context);
     machine->io = io_context_new(IO_THREADS);
     machine->display = display_new();
+    machine->usb_ports = usb_ports_new();
     if (!init_serial(machine, options, err) || !init_board(machine, options, err) ||
-        !init_usb(machine, options, err) || !init_vnc(machine, options, err)) {
+        !init_usb(machine, options, err) || !machine_hosts_init(machine, options, err) ||
+        !init_vnc(machine, options, err)) {
         machine_free(machine);
         return NULL;
     }
@@ -422,8 +425,11 @@ void machine_free(struct machine *machine)
     vnc_server_free(machine->vnc);
     display_free(machine->display);
     vcpu_set_free(machine->vcpus);
+    usb_hosts_stop(machine->usb_hosts);
     machine_usb_finish(&machine->usb);
     board_finish(&machine->board);
+    usb_hosts_free(machine->usb_hosts);
+    usb_ports_free(machine->usb_ports);
     accel_free(machine->accel);
     q35_finish(&machine->q35);
     serial_backend_free(machine->serial);

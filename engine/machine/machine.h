@@ -19,6 +19,8 @@ struct display;
 struct vnc_server;
 struct serial_backend;
 struct machine_usb;
+struct usb_hosts;
+struct usb_ports;
 
 /* The names are QMP's RunState where it has one: machine_state_name(). */
 enum machine_state {
@@ -36,6 +38,9 @@ struct machine_observer {
     void (*state_changed)(void *opaque, enum machine_state state, const char *detail);
     /* The guest or the user reset it; "guest" or "host". */
     void (*was_reset)(void *opaque, const char *by);
+    /* A USB device of the host came or went (usb/hosts.h): a name of core/protocol.h's events, its
+     * port on the host, and a sentence or NULL. */
+    void (*usb)(void *opaque, const char *event, const char *host_port, const char *message);
     /* The last word: the engine leaves its main loop after this with exit_code. */
     void (*ending)(void *opaque, int exit_code, const char *reason);
 };
@@ -74,6 +79,8 @@ struct vnc_server *machine_vnc(struct machine *machine);        /* NULL: off */
 struct serial_backend *machine_serial(struct machine *machine); /* NULL: off */
 const struct input_sink *machine_input(struct machine *machine);
 struct machine_usb *machine_usb(struct machine *machine); /* never NULL */
+struct usb_ports *machine_usb_ports(struct machine *machine);
+struct usb_hosts *machine_usb_hosts(struct machine *machine);
 
 /* The CD drive: path NULL takes the disc out. force overrides a guest that locked the tray. */
 bool machine_change_cd(struct machine *machine, const char *path, bool force, GError **err);

@@ -33,6 +33,8 @@ struct machine {
     struct display *display;
     struct vnc_server *vnc;
     struct serial_backend *serial;
+    struct usb_ports *usb_ports;
+    struct usb_hosts *usb_hosts;
     GMainContext *context;
     struct running_job *jobs[MACHINE_MAX_DISKS]; /* machine_jobs.c; NULL: none on that disk */
     struct machine_usb usb;
@@ -47,5 +49,8 @@ struct machine {
 
 /* machine_jobs.c: cancels and waits for whatever works on the disks. */
 void machine_jobs_finish(struct machine *machine);
+
+/* machine_hosts.c */
+bool machine_hosts_init(struct machine *machine, const struct machine_options *options, GError **err);
 
 #endif

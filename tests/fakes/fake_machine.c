@@ -42,11 +42,22 @@ static void plugged_free(gpointer data)
     g_free(plugged);
 }
 
+static void on_usb(void *opaque, enum usb_hosts_event event, const char *host_port,
+                   const char *message)
+{
+}
+
 struct machine *fake_machine_new(const struct machine_observer *observer, void *opaque)
 {
     static const struct input_ops input_ops = {on_key, on_pointer, on_motion, on_wheel};
     struct machine *machine = g_new0(struct machine, 1);
+    struct usb_hosts_options hosts = {.machine = "fake",
+                                      .claims = "/nowhere",
+                                      .sysfs = "/nowhere",
+                                      .event = on_usb};
 
+    machine->usb_ports = hosts.ports = usb_ports_new();
+    machine->usb_hosts = usb_hosts_new(&hosts, NULL);
     machine->sink = (struct input_sink){&input_ops, machine};
     machine->state = MACHINE_RUNNING;
     machine->detail = "";
@@ -65,6 +76,8 @@ void machine_free(struct machine *machine)
     g_queue_clear_full(&machine->queries, g_free);
     g_string_free(machine->log, TRUE);
     g_ptr_array_unref(machine->usb.devices);
+    usb_hosts_free(machine->usb_hosts);
+    usb_ports_free(machine->usb_ports);
     g_free(machine->cd);
     g_free(machine);
 }
@@ -348,4 +361,14 @@ struct vnc_info *vnc_server_query(struct vnc_server *server)
 
 void vnc_info_free(struct vnc_info *info)
 {
+}
+
+struct usb_ports *machine_usb_ports(struct machine *machine)
+{
+    return machine->usb_ports;
+}
+
+struct usb_hosts *machine_usb_hosts(struct machine *machine)
+{
+    return machine->usb_hosts;
 }

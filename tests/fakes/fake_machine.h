@@ -11,6 +11,7 @@
 #include "display/vnc.h"
 #include "engine/machine/machine_jobs.h"
 #include "engine/machine/machine_usb.h"
+#include "usb/hosts.h"
 
 struct fake_query {
     struct screen_query query;
@@ -38,7 +39,9 @@ struct machine {
     struct usb_device usb_device;
     const struct machine_observer *observer;
     void *observer_opaque;
-    GQueue queries; /* struct fake_query *: waiting for the screen */
+    struct usb_ports *usb_ports; /* none is in it */
+    struct usb_hosts *usb_hosts; /* of a host without USB */
+    GQueue queries;              /* struct fake_query *: waiting for the screen */
 };
 
 struct machine *fake_machine_new(const struct machine_observer *observer, void *opaque);
