@@ -283,6 +283,10 @@ expect 'the disc stays' test -e disc.iso
 
 # The rest.
 check 2 'usb list' usb nonsense
+check 2 'usb attach' usb attach
+check 3 'no machine' usb attach none 1-2
+check 2 'usb rule' usb rule none --udev 1-2
+check 0 'idVendor}=="1234"' usb rule --udev 1234:abcd --user somebody
 "$vmdesk" completion >completion.bash
 expect 'bash takes the completion' bash -c '. ./completion.bash
     complete_for() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _vmdesk; }

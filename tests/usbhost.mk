@@ -17,7 +17,12 @@ tests_usb_test_host_SOURCES = tests/usb/test_host.c tests/usb/host_fixture.c \
 	tests/usb/host_fixture.h
 tests_usb_test_host_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(USB_CFLAGS)
 tests_usb_test_host_LDADD = $(usb_host_libs) $(CHECK_LIBS)
-TESTS += tests/usb/test_host.sh
+check_PROGRAMS += tests/usb/test_hosts
+tests_usb_test_hosts_SOURCES = tests/usb/test_hosts.c tests/usb/host_fixture.c \
+	tests/usb/host_fixture.h tests/fakes/temp_folder.c tests/fakes/temp_folder.h
+tests_usb_test_hosts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(USB_CFLAGS)
+tests_usb_test_hosts_LDADD = $(usb_host_libs) $(CHECK_LIBS)
+TESTS += tests/usb/test_host.sh tests/usb/test_hosts.sh
 endif
 endif
-dist_check_SCRIPTS += tests/usb/test_host.sh
+dist_check_SCRIPTS += tests/usb/test_host.sh tests/usb/test_hosts.sh

@@ -47,8 +47,6 @@ static const char *completer(enum value_kind kind)
         return "compopt -o nospace; COMPREPLY=($(compgen -W \"$_vmdesk_keys\" -- \"$cur\"))";
     case VALUE_VERB:
         return "_vmdesk_words ''";
-    case VALUE_WORD_LIST:
-        return "COMPREPLY=($(compgen -W list -- \"$cur\"))";
     case VALUE_NONE:
     case VALUE_OTHER:
     case VALUE_SIZE:

@@ -35,6 +35,7 @@ ui_libui_a_SOURCES = \
 	ui/verb_type.c \
 	ui/verb_usb.c \
 	ui/new_disk.c ui/new_disk.h \
+	ui/verb_usb_rule.c \
 	ui/verbs.c ui/verbs.h
 
 bin_PROGRAMS += vmdesk

@@ -44,6 +44,10 @@
         "compression", 0, VALUE_OTHER, "KIND", "qcow2: zlib or zstd (default zlib)"             \
     }
 
+#define USB_DEVICE                                                                             \
+    "DEVICE is vendor:product, vendor:product:serial or a port, as \"vmdesk usb list\" shows " \
+    "them."
+
 static const struct verb_option no_options[] = {{NULL}};
 
 static const struct verb verbs[] = {
@@ -204,11 +208,46 @@ static const struct verb verbs[] = {
         .run = verb_log,
     },
     {
-        .name = "usb",
-        .help = "list this computer's USB devices",
-        .arguments = {{"list", VALUE_WORD_LIST}},
+        .name = "usb list",
+        .help = "list this computer's USB devices, and who has each",
         .options = OPTIONS(JSON),
-        .run = verb_usb,
+        .run = verb_usb_list,
+    },
+    {
+        .name = "usb attach",
+        .help = "give a USB device to a machine that runs",
+        .details = USB_DEVICE " tcp:HOST:PORT or unix:PATH is a device elsewhere, served by "
+                              "usbredirect. Without a rule it is the machine's until it is "
+                              "unplugged.",
+        .arguments = {MACHINE, {"DEVICE", VALUE_OTHER}},
+        .options = OPTIONS(
+            {"port", 'p', VALUE_OTHER, "PORT", "the machine's port; without it any free one"},
+            {"yes", 'y', VALUE_NONE, NULL, "even a keyboard, a mouse or a disk that is mounted"}),
+        .run = verb_usb_attach,
+    },
+    {
+        .name = "usb detach",
+        .help = "give a USB device back to this computer",
+        .arguments = {MACHINE, {"DEVICE", VALUE_OTHER}},
+        .options = no_options,
+        .run = verb_usb_detach,
+    },
+    {
+        .name = "usb rule",
+        .help = "show or change which USB devices a machine gets by itself",
+        .details = USB_DEVICE
+        " POLICY is always (whenever it is plugged in), once (once in each run) or ask (the "
+        "terminal interface says that it is there). With --udev it prints the rule of udev(7) "
+        "that lets you use a device, and names no machine.",
+        .arguments = {{"NAME", VALUE_MACHINE, .optional = true},
+                      {"DEVICE", VALUE_OTHER, .optional = true},
+                      {"POLICY", VALUE_OTHER, .optional = true}},
+        .options = OPTIONS(
+            {"remove", 'r', VALUE_NONE, NULL, "forget the rule for DEVICE"},
+            {"udev", 'u', VALUE_OTHER, "DEVICE", "print the udev rule that lets you use DEVICE"},
+            {"write", 'w', VALUE_NONE, NULL, "and write it to /etc/udev/rules.d: for root"},
+            {"user", 0, VALUE_OTHER, "USER", "whom the udev rule lets (default: you)"}, JSON),
+        .run = verb_usb_rule,
     },
     {
         .name = "disk create",

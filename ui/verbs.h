@@ -32,7 +32,6 @@ enum value_kind {
     VALUE_KEY,  /* group.key=value */
     VALUE_SIZE, /* as 10G */
     VALUE_VERB,
-    VALUE_WORD_LIST, /* the placeholder itself, "list" */
 };
 
 struct verb_option {
@@ -116,10 +115,13 @@ bool verb_resume(const struct verb_call *call, GError **err);
 
 bool verb_screenshot(const struct verb_call *call, GError **err); /* verb_screen.c */
 bool verb_screen(const struct verb_call *call, GError **err);
-bool verb_type(const struct verb_call *call, GError **err);        /* verb_type.c */
-bool verb_console(const struct verb_call *call, GError **err);     /* console.c */
-bool verb_cd(const struct verb_call *call, GError **err);          /* verb_media.c */
-bool verb_usb(const struct verb_call *call, GError **err);         /* verb_usb.c */
+bool verb_type(const struct verb_call *call, GError **err);     /* verb_type.c */
+bool verb_console(const struct verb_call *call, GError **err);  /* console.c */
+bool verb_cd(const struct verb_call *call, GError **err);       /* verb_media.c */
+bool verb_usb_list(const struct verb_call *call, GError **err); /* verb_usb.c */
+bool verb_usb_attach(const struct verb_call *call, GError **err);
+bool verb_usb_detach(const struct verb_call *call, GError **err);
+bool verb_usb_rule(const struct verb_call *call, GError **err);    /* verb_usb_rule.c */
 bool verb_disk_create(const struct verb_call *call, GError **err); /* verb_disk_make.c */
 bool verb_disk_convert(const struct verb_call *call, GError **err);
 bool verb_disk_measure(const struct verb_call *call, GError **err);

@@ -10,10 +10,23 @@
 #include "usb/hosts_internal.h"
 #include "usb/udev_rule.h"
 
+/* A device that was detached is still ours until the host has it back. */
+#define RETRY_USEC (20 * 1000)
+#define RETRIES 1500
+
+static void end_retry(struct host_entry *entry)
+{
+    if (entry->retry == NULL)
+        return;
+    g_source_destroy(entry->retry);
+    g_clear_pointer(&entry->retry, g_source_unref);
+}
+
 static void entry_free(void *data)
 {
     struct host_entry *entry = data;
 
+    end_retry(entry);
     if (entry->opening != 0)
         usb_host_broker_cancel(entry->hosts->broker, entry->opening);
     if (entry->device != NULL && entry->device->port != NULL)
@@ -62,10 +75,11 @@ static void entry_failed(struct host_entry *entry, GError *error)
 {
     struct usb_hosts *hosts = entry->hosts;
 
-    log_info("usb", "%s: %s", entry->host->port, error->message);
-    answer(entry, error);
     if (entry->by_rule)
         hosts_rules_failed(hosts, entry->host, error);
+    else
+        log_info("usb", "%s", error->message);
+    answer(entry, error);
     g_ptr_array_remove_fast(hosts->entries, entry);
     g_error_free(error);
 }
@@ -170,16 +184,64 @@ static bool check_device(struct usb_hosts *hosts, const struct usb_host_device *
     return true;
 }
 
+static void open_node(struct host_entry *entry)
+{
+    entry->opening = usb_host_broker_open(entry->hosts->broker, entry->host->bus,
+                                          entry->host->address, on_opened, entry);
+}
+
+/* Or free by now. */
+static bool is_ours(struct usb_hosts *hosts, const char *host_port)
+{
+    g_autofree char *machine = usb_host_claim_query(hosts->claims, host_port);
+
+    return machine == NULL || strcmp(machine, hosts->machine) == 0;
+}
+
+static gboolean dispatch_retry(GSource *source, GSourceFunc callback, void *opaque)
+{
+    struct host_entry *entry = opaque;
+    struct usb_hosts *hosts = entry->hosts;
+    GError *error = NULL;
+
+    entry->claim = usb_host_claim_acquire(hosts->claims, entry->host->port, hosts->machine, &error);
+    if (entry->claim == NULL && entry->tries-- > 0) {
+        g_error_free(error);
+        g_source_set_ready_time(source, g_get_monotonic_time() + RETRY_USEC);
+        return G_SOURCE_CONTINUE;
+    }
+    end_retry(entry);
+    if (entry->claim != NULL)
+        open_node(entry);
+    else
+        entry_failed(entry, error);
+    return G_SOURCE_CONTINUE;
+}
+
+static void retry_claim(struct host_entry *entry)
+{
+    static GSourceFuncs funcs = {.dispatch = dispatch_retry};
+
+    entry->tries = RETRIES;
+    entry->retry = g_source_new(&funcs, sizeof(GSource));
+    g_source_set_callback(entry->retry, NULL, entry, NULL);
+    g_source_set_ready_time(entry->retry, g_get_monotonic_time() + RETRY_USEC);
+    g_source_attach(entry->retry, entry->hosts->context);
+}
+
 bool hosts_begin(struct usb_hosts *hosts, struct usb_host_device *host, const char *port,
                  usb_hosts_attached done, void *opaque, bool by_rule, GError **err)
 {
     struct host_entry *entry;
     struct usb_host_claim *claim = NULL;
+    g_autoptr(GError) error = NULL;
 
-    if (check_device(hosts, host, err) &&
-        (hosts->libusb != NULL || (hosts->libusb = usb_host_context_new(err)) != NULL))
-        claim = usb_host_claim_acquire(hosts->claims, host->port, hosts->machine, err);
-    if (claim == NULL) {
+    if (check_device(hosts, host, &error) &&
+        (hosts->libusb != NULL || (hosts->libusb = usb_host_context_new(&error)) != NULL))
+        claim = usb_host_claim_acquire(hosts->claims, host->port, hosts->machine, &error);
+    if (claim == NULL &&
+        !(g_error_matches(error, VMDESK_ERROR, VMDESK_ERROR_BUSY) && is_ours(hosts, host->port))) {
+        g_propagate_error(err, g_steal_pointer(&error));
         usb_host_device_free(host);
         return false;
     }
@@ -193,8 +255,10 @@ bool hosts_begin(struct usb_hosts *hosts, struct usb_host_device *host, const ch
     entry->done = done;
     entry->done_opaque = opaque;
     g_ptr_array_add(hosts->entries, entry);
-    entry->opening =
-        usb_host_broker_open(hosts->broker, host->bus, host->address, on_opened, entry);
+    if (claim != NULL)
+        open_node(entry);
+    else
+        retry_claim(entry);
     return true;
 }
 

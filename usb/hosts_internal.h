@@ -36,6 +36,8 @@ struct host_entry {
     struct usb_host_device *host;
     char *id;
     char *port;                   /* of the machine, as asked for; NULL: any */
+    GSource *retry;               /* for the claim; NULL: not waiting for it */
+    unsigned tries;               /* left */
     unsigned opening;             /* the broker's request; 0: none */
     struct usb_host_claim *claim; /* until the device has it */
     struct usb_device *device;    /* NULL until its node is open */

@@ -48,6 +48,7 @@ void hosts_rules_failed(struct usb_hosts *hosts, const struct usb_host_device *h
         return;
     g_free(sighting->failure);
     sighting->failure = g_strdup(error->message);
+    log_info("usb", "a rule cannot be followed: %s", error->message);
     hosts->event(hosts->opaque, USB_HOSTS_FAILED, host->port, error->message);
 }
 

@@ -216,6 +216,7 @@ static void hold(bool on)
     } else if (!on && server.holder != NULL) {
         usbfs_close(server.holder);
         server.holder = NULL;
+        server.usbfs.drivers |= 1;
     }
 }
 
