@@ -26,3 +26,11 @@ TESTS += tests/usb/test_host.sh tests/usb/test_hosts.sh
 endif
 endif
 dist_check_SCRIPTS += tests/usb/test_host.sh tests/usb/test_hosts.sh
+
+check_PROGRAMS += tests/fuzz/fuzz_usb_descriptors tests/fuzz/fuzz_usbredir
+TESTS += tests/fuzz/fuzz_usb_descriptors tests/fuzz/fuzz_usbredir
+EXTRA_DIST += tests/fuzz/corpus/usb_descriptors tests/fuzz/corpus/usbredir
+tests_fuzz_fuzz_usb_descriptors_SOURCES = tests/fuzz/fuzz_usb_descriptors.c tests/fuzz/driver.c
+tests_fuzz_fuzz_usb_descriptors_LDADD = usb/libvmusb.a core/libcore.a $(GLIB_LIBS)
+tests_fuzz_fuzz_usbredir_SOURCES = tests/fuzz/fuzz_usbredir.c tests/fuzz/driver.c
+tests_fuzz_fuzz_usbredir_LDADD = usb/libvmusb.a core/libcore.a $(USB_LIBS) $(GLIB_LIBS)

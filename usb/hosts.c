@@ -32,7 +32,9 @@ static void entry_free(void *data)
     if (entry->device != NULL && entry->device->port != NULL)
         usb_port_detach(entry->device->port);
     if (entry->device != NULL)
-        host_device_release(entry->device);
+        entry->release(entry->device);
+    if (entry->connecting != NULL)
+        redir_connect_cancel(entry->connecting);
     usb_host_claim_release(entry->claim);
     usb_host_device_free(entry->host);
     g_free(entry->id);
@@ -71,7 +73,7 @@ static void answer(struct host_entry *entry, const GError *error)
 }
 
 /* Takes error; the entry is gone after it. */
-static void entry_failed(struct host_entry *entry, GError *error)
+void hosts_entry_failed(struct host_entry *entry, GError *error)
 {
     struct usb_hosts *hosts = entry->hosts;
 
@@ -84,7 +86,7 @@ static void entry_failed(struct host_entry *entry, GError *error)
     g_error_free(error);
 }
 
-static void on_ready(void *opaque, const GError *error)
+void hosts_on_ready(void *opaque, const GError *error)
 {
     struct host_entry *entry = opaque;
     GError *failure = error != NULL ? g_error_copy(error) : NULL;
@@ -92,18 +94,19 @@ static void on_ready(void *opaque, const GError *error)
     if (failure == NULL)
         usb_ports_attach(entry->hosts->ports, entry->device, entry->port, &failure);
     if (failure != NULL) {
-        entry_failed(entry, failure);
+        hosts_entry_failed(entry, failure);
         return;
     }
     entry->attached = true;
     log_info("usb", "%04x:%04x at %s is attached at port %s", entry->host->vendor_id,
              entry->host->product_id, entry->host->port, entry->device->port->path);
-    hosts_rules_attached(entry->hosts, entry->host);
+    if (!entry->remote)
+        hosts_rules_attached(entry->hosts, entry->host);
     answer(entry, NULL);
     tell(entry->hosts, USB_HOSTS_ATTACHED, entry->host, NULL);
 }
 
-static void on_gone(void *opaque)
+void hosts_on_gone(void *opaque)
 {
     struct host_entry *entry = opaque;
     struct usb_hosts *hosts = entry->hosts;
@@ -150,7 +153,7 @@ static void on_opened(int fd, int errnum, void *opaque)
 
     entry->opening = 0;
     if (fd < 0) {
-        entry_failed(entry, open_error(entry->host, errnum));
+        hosts_entry_failed(entry, open_error(entry->host, errnum));
         return;
     }
     const struct host_device_options options = {
@@ -161,10 +164,11 @@ static void on_opened(int fd, int errnum, void *opaque)
         .fd = fd,
         .speed = entry->host->speed_class,
         .claim = g_steal_pointer(&entry->claim),
-        .ready = on_ready,
-        .gone = on_gone,
+        .ready = hosts_on_ready,
+        .gone = hosts_on_gone,
         .opaque = entry,
     };
+    entry->release = host_device_release;
     entry->device = host_device_new(&options);
 }
 
@@ -214,7 +218,7 @@ static gboolean dispatch_retry(GSource *source, GSourceFunc callback, void *opaq
     if (entry->claim != NULL)
         open_node(entry);
     else
-        entry_failed(entry, error);
+        hosts_entry_failed(entry, error);
     return G_SOURCE_CONTINUE;
 }
 
@@ -300,7 +304,7 @@ static struct host_entry *find_entry(struct usb_hosts *hosts, const char *name, 
     for (guint i = 0; i < hosts->entries->len; i++) {
         struct host_entry *entry = hosts->entries->pdata[i];
 
-        if (strcmp(entry->id, name) == 0)
+        if (strcmp(entry->id, name) == 0 || (entry->remote && strcmp(entry->host->port, name) == 0))
             return entry;
     }
     if (!usb_match_parse(name, &match, err))
@@ -335,7 +339,8 @@ bool usb_hosts_detach(struct usb_hosts *hosts, const char *name, GError **err)
                 entry->host->port);
     answer(entry, stopped);
     log_info("usb", "the device at %s is detached", entry->host->port);
-    hosts_rules_dismiss(hosts, entry->host);
+    if (!entry->remote)
+        hosts_rules_dismiss(hosts, entry->host);
     tell(hosts, USB_HOSTS_DETACHED, entry->host, NULL);
     g_ptr_array_remove_fast(hosts->entries, entry);
     return true;

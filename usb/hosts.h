@@ -3,7 +3,8 @@
  * The host's USB devices that a machine has or is to have: attaches them when somebody asks or a
  * rule says so, and again when they are plugged in again; detaches those that went.
  *
- * A device is "usb-" and its port on the host ("usb-1-4.2") among the machine's devices.
+ * A device is "usb-" and its port on the host ("usb-1-4.2") among the machine's devices, one that
+ * usbredir serves "redir-" and a number; its "port on the host" is its address.
  *
  * Thread: the main loop.
  */
@@ -54,8 +55,9 @@ char *usb_hosts_rules(const struct usb_hosts *hosts);
 
 /* error NULL: it is plugged in. Never from inside a call but usb_hosts_detach(). */
 typedef void (*usb_hosts_attached)(void *opaque, const GError *error);
-/* name: a port of the host, vendor:product or vendor:product:serial; port: of the machine, NULL:
- * any that is free. False and *err: it cannot even begin, and attached is not called. */
+/* name: a port of the host, vendor:product or vendor:product:serial, or where usbredir serves a
+ * device (usb/redir_connect.h); port: of the machine, NULL: any that is free. False and *err: it
+ * cannot even begin, and attached is not called. */
 bool usb_hosts_attach(struct usb_hosts *hosts, const char *name, const char *port,
                       usb_hosts_attached attached, void *opaque, GError **err);
 /* The callback with this opaque will not come; the device is attached all the same. */

@@ -9,6 +9,7 @@
 #include "usb/host_list.h"
 #include "usb/host_watch.h"
 #include "usb/hosts.h"
+#include "usb/redir_connect.h"
 
 struct usb_hosts {
     GMainContext *context;
@@ -26,6 +27,7 @@ struct usb_hosts {
     struct usb_host_watch *watch;
     GSource *scan;         /* looks at what is there, soon */
     GHashTable *sightings; /* "port/address" to struct sighting */
+    unsigned remotes;      /* so far */
     unsigned scans;        /* so far */
     GHashTable *used;      /* matches of rules "once" that had their turn */
 };
@@ -41,6 +43,9 @@ struct host_entry {
     unsigned opening;             /* the broker's request; 0: none */
     struct usb_host_claim *claim; /* until the device has it */
     struct usb_device *device;    /* NULL until its node is open */
+    void (*release)(struct usb_device *device);
+    struct redir_connect *connecting; /* NULL: is not being connected */
+    bool remote;                      /* not the host's: host->port is its address */
     bool attached;
     bool by_rule;
     usb_hosts_attached done; /* NULL: nobody wants to know */
@@ -52,6 +57,14 @@ struct host_entry *hosts_find_port(struct usb_hosts *hosts, const char *host_por
 /* Takes host. False: as usb_hosts_attach(). */
 bool hosts_begin(struct usb_hosts *hosts, struct usb_host_device *host, const char *port,
                  usb_hosts_attached done, void *opaque, bool by_rule, GError **err);
+
+void hosts_on_ready(void *opaque, const GError *error); /* opaque: the entry */
+void hosts_on_gone(void *opaque);
+void hosts_entry_failed(struct host_entry *entry, GError *error); /* takes error and the entry */
+
+/* hosts_redir.c: what address serves, as usb_hosts_attach(). */
+bool hosts_redir_attach(struct usb_hosts *hosts, const char *address, const char *port,
+                        usb_hosts_attached done, void *opaque, GError **err);
 
 /* hosts_rules.c */
 void hosts_rules_init(struct usb_hosts *hosts);

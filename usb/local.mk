@@ -16,6 +16,7 @@ usb_libvmusb_a_SOURCES = \
 	usb/host_watch.c usb/host_watch.h \
 	usb/hosts.c usb/hosts.h \
 	usb/hosts_internal.h \
+	usb/hosts_redir.c \
 	usb/hosts_rules.c \
 	usb/hub.c usb/hub.h \
 	usb/hub_port.c usb/hub_port.h \
@@ -23,6 +24,11 @@ usb_libvmusb_a_SOURCES = \
 	usb/keyboard.c usb/keyboard.h \
 	usb/keyboard_usages.c usb/keyboard_usages.h \
 	usb/ports.c usb/ports.h \
+	usb/redir_connect.c usb/redir_connect.h \
+	usb/redir_device.c usb/redir_device.h \
+	usb/redir_internal.h \
+	usb/redir_receive.c \
+	usb/redir_send.c \
 	usb/scsi.h \
 	usb/scsi_cd.c \
 	usb/scsi_disk.c usb/scsi_disk.h \
@@ -41,7 +47,9 @@ usb_libvmusb_a_SOURCES = \
 	usb/udev_rule.c usb/udev_rule.h \
 	usb/usb.c usb/usb.h \
 	usb/wake.c usb/wake.h
-usb_libvmusb_a_CFLAGS = $(AM_CFLAGS) $(USB_CFLAGS)
+usb_libvmusb_a_CFLAGS = $(AM_CFLAGS) $(USB_CFLAGS) $(USBREDIR_CFLAGS)
+
+
 
 # Opens devices for engines: nothing else.
 pkglibexec_PROGRAMS += vmdesk-usb-broker
