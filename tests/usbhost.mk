@@ -1,17 +1,27 @@
 # USB devices of the host: tests/usb/fuse_usbfs is a computer with one, for a stock libusb.
-if HAVE_FUSE
-if HAVE_CHECK
 usb_scripted = \
 	tests/usb/scripted_device.c tests/usb/scripted_device.h \
-	tests/usb/scripted_disk.c tests/usb/scripted_disk.h \
-	tests/usb/usbfs.c tests/usb/usbfs.h
+	tests/usb/scripted_disk.c tests/usb/scripted_disk.h
+usb_host_libs = usb/libvmusb.a core/libcore.a $(USB_LIBS) $(GLIB_LIBS)
+if HAVE_CHECK
+check_PROGRAMS += tests/usb/redir_peer tests/usb/test_redir
+tests_usb_redir_peer_SOURCES = tests/usb/redir_peer.c $(usb_scripted)
+tests_usb_redir_peer_CFLAGS = $(AM_CFLAGS) $(USBREDIR_CFLAGS)
+tests_usb_redir_peer_LDADD = $(USBREDIR_LIBS) $(GLIB_LIBS)
+tests_usb_test_redir_SOURCES = tests/usb/test_redir.c tests/fakes/temp_folder.c \
+	tests/fakes/temp_folder.h
+tests_usb_test_redir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_usb_test_redir_LDADD = $(usb_host_libs) $(CHECK_LIBS)
+TESTS += tests/usb/test_redir
+endif
+if HAVE_FUSE
+if HAVE_CHECK
 check_PROGRAMS += tests/usb/fuse_usbfs
 tests_usb_fuse_usbfs_SOURCES = tests/usb/fuse_usbfs.c tests/usb/fake_sysfs.c \
-	tests/usb/fake_sysfs.h $(usb_scripted)
+	tests/usb/fake_sysfs.h tests/usb/usbfs.c tests/usb/usbfs.h $(usb_scripted)
 tests_usb_fuse_usbfs_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 tests_usb_fuse_usbfs_LDADD = core/libcore.a $(FUSE_LIBS) $(GLIB_LIBS)
 
-usb_host_libs = usb/libvmusb.a core/libcore.a $(USB_LIBS) $(GLIB_LIBS)
 check_PROGRAMS += tests/usb/test_host
 tests_usb_test_host_SOURCES = tests/usb/test_host.c tests/usb/host_fixture.c \
 	tests/usb/host_fixture.h
