@@ -104,6 +104,10 @@ static const struct key_spec specs[] = {
     {{"usb", "storage", "file", "", "A USB stick: the image of what is on it, in raw format."},
      KIND_FILE,
      FIELD(usb_storage)},
+    {{"usb", "rules", "rules", "",
+      "USB devices of the host that it gets, as in 0951:1666 always, 1-4.2 ask."},
+     KIND_RULES,
+     FIELD(usb_rules)},
 
     {{"display", "vnc", "unix|tcp|off", "unix",
       "Where VNC viewers connect: a socket of yours, a port of 127.0.0.1, or nowhere."},
@@ -134,11 +138,6 @@ static const struct key_spec specs[] = {
       "Where all its output is written; with a socket too, as a copy."},
      KIND_FILE,
      FIELD(serial_file)},
-
-    {{"usb", "rules", "rules", "",
-      "USB devices of the host that it gets, as in 0951:1666 always, 1-4.2 ask."},
-     KIND_RULES,
-     FIELD(usb_rules)},
 
     {{"debug", "exit-port", "0-65535", "0",
       "An I/O port that ends the machine when the guest writes to it, as in 0xf4; 0: none."},

@@ -62,6 +62,7 @@ struct machine_config {
     bool usb_controller;
     bool usb_tablet;
     char *usb_storage; /* the image of a stick; NULL: none */
+    char *usb_rules; /* core/usb_rules.h */
 
     /* [display] */
     enum config_vnc vnc;
@@ -73,9 +74,6 @@ struct machine_config {
     /* [serial] */
     enum config_serial serial;
     char *serial_file; /* also with a socket: a copy of all output */
-
-    /* [usb] */
-    char *usb_rules; /* core/usb_rules.h */
 
     /* [debug] */
     uint16_t debug_exit_port; /* 0: none */

@@ -9,7 +9,8 @@ golden_tests = \
 	tests/golden/engine.sh \
 	tests/golden/forms.sh \
 	tests/golden/list.sh \
-	tests/golden/terminal.sh
+	tests/golden/terminal.sh \
+	tests/golden/usb.sh
 TESTS += $(golden_tests)
 dist_check_SCRIPTS += $(golden_tests)
 EXTRA_DIST += tests/golden/lib.sh tests/golden/expected

@@ -270,10 +270,14 @@ bool usb_hosts_attach(struct usb_hosts *hosts, const char *name, const char *por
                       usb_hosts_attached attached, void *opaque, GError **err)
 {
     const struct usb_host_paths paths = {.sysfs = hosts->sysfs};
-    g_autoptr(GPtrArray) devices = usb_host_list(&paths, err);
-    struct usb_host_device *host = devices != NULL ? usb_host_list_find(devices, name, err) : NULL;
+    g_autoptr(GPtrArray) devices = NULL;
+    struct usb_host_device *host;
     guint index;
 
+    if (redir_is_address(name))
+        return hosts_redir_attach(hosts, name, port, attached, opaque, err);
+    devices = usb_host_list(&paths, err);
+    host = devices != NULL ? usb_host_list_find(devices, name, err) : NULL;
     if (host == NULL)
         return false;
     g_ptr_array_find(devices, host, &index);

@@ -7,7 +7,8 @@
  * $VMDESK_FAKE/NAME.json is the script, read again on SIGUSR1:
  *   "fail": text      the start fails with it
  *   "status", "detail", "screen" (what query-screen returns), "stats" (query-stats)
- * $VMDESK_FAKE/NAME.keys gets the keys that arrive, NAME.serial what the serial line gets.
+ * $VMDESK_FAKE/NAME.keys gets the keys that arrive, NAME.serial what the serial line gets,
+ * NAME.usb the commands for USB devices.
  */
 #include <config.h>
 
@@ -128,6 +129,15 @@ static void note_keys(struct fake *fake, const json_t *arguments)
     }
 }
 
+static void note_usb(struct fake *fake, const char *command, const json_t *arguments)
+{
+    const char *device = json_string_value(json_object_get(arguments, "device"));
+    const char *rules = json_string_value(json_object_get(arguments, "rules"));
+    g_autofree char *line = g_strdup_printf("%s %s\n", command, device ? device : rules);
+
+    append(fake, ".usb", line, strlen(line));
+}
+
 static json_t *run_query(struct fake *fake, const char *command)
 {
     if (strcmp(command, "query-status") == 0)
@@ -164,6 +174,8 @@ static void run_action(struct fake *fake, const char *command, const json_t *arg
         g_main_loop_quit(fake->loop);
     } else if (strcmp(command, "input-send-event") == 0) {
         note_keys(fake, arguments);
+    } else if (g_str_has_prefix(command, "usb-")) {
+        note_usb(fake, command, arguments);
     } else if (strcmp(command, "eject") == 0) {
         g_clear_pointer(&fake->cd, g_free);
         tell_all(fake, "DEVICE_TRAY_MOVED",

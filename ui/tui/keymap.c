@@ -42,6 +42,8 @@ static const struct action_info actions[] = {
      "Show the disks, and what can be done with them"},
     {ACTION_TAB_SETTINGS, GROUP_VIEW, '4', 0, "Settings", "settings", "Show the settings tab"},
     {ACTION_TAB_LOG, GROUP_VIEW, '5', 'l', "Log", "log", "Show the log of the engine"},
+    {ACTION_TAB_USB, GROUP_VIEW, '6', 'u', "USB", "usb",
+     "Show this computer's USB devices, and attach them"},
     {ACTION_NEXT_TAB, GROUP_VIEW, TUI_KEY_TAB, 0, "Next tab", "tab", "Show the next tab"},
     {ACTION_PREVIOUS_TAB, GROUP_VIEW, TUI_KEY_TAB | KEY_SHIFT, 0, "Previous tab", "tab",
      "Show the previous tab"},

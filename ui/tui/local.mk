@@ -30,6 +30,7 @@ ui_tui_libtui_a_SOURCES = \
 	ui/tui/theme.c ui/tui/theme.h \
 	ui/tui/tui.c ui/tui/tui.h \
 	ui/tui/ui.h \
+	ui/tui/usb.c \
 	ui/tui/vm.c \
 	ui/tui/widgets.c
 ui_tui_libtui_a_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(VTERM_CFLAGS)

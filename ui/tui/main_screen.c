@@ -192,6 +192,7 @@ static void act_on_view(struct main_screen *main, enum action action)
     case ACTION_TAB_DISKS:
     case ACTION_TAB_SETTINGS:
     case ACTION_TAB_LOG:
+    case ACTION_TAB_USB:
         show_tab(main, action - ACTION_TAB_OVERVIEW);
         break;
     case ACTION_NEXT_TAB:
@@ -705,6 +706,7 @@ struct screen *main_screen_new(struct tui *tui, const char *machine)
     main->tabs[TAB_DISKS] = disks_new(tui);
     main->tabs[TAB_SETTINGS] = settings_new(tui);
     main->tabs[TAB_LOG] = log_view_new(tui);
+    main->tabs[TAB_USB] = usb_tab_new(tui);
     main->shown = g_ptr_array_new();
     main->selected = g_strdup(machine);
     main->in_detail = machine != NULL;

@@ -13,6 +13,7 @@
 
 /* An engine that lets a command wait for longer does not answer. */
 #define ANSWER_MS 3000
+#define USB_MS 30000
 #define STATISTICS_MS 1000
 /* An engine that is coming up holds the lock before its socket is there. */
 #define CONNECT_RETRY_MS 200
@@ -282,6 +283,24 @@ static void engine_connected(void *opaque)
     ask_statistics(vm);
 }
 
+/* A line, and nothing that would be in the way. */
+static void take_usb_event(struct vm *vm, const char *name, const json_t *data)
+{
+    const char *port = json_string_value(json_object_get(data, "host-port"));
+    const char *message = json_string_value(json_object_get(data, "message"));
+    g_autofree char *text = NULL;
+
+    if (port && message && strcmp(name, "USB_ASKED") == 0) {
+        text = g_strdup_printf("%s may have %s, at %s: attach it in its USB tab (u).", vm->name,
+                               *message ? message : "a USB device", port);
+        report(vm->model, ROLE_NOTICE, text);
+    } else if (message && strcmp(name, "USB_FAILED") == 0) {
+        text = g_strdup_printf("%s: %s", vm->name, message);
+        report(vm->model, ROLE_WARNING, text);
+    }
+    changed(vm->model);
+}
+
 static void engine_event(const char *name, const json_t *data, void *opaque)
 {
     struct vm *vm = opaque;
@@ -300,6 +319,8 @@ static void engine_event(const char *name, const json_t *data, void *opaque)
         set_state(vm, VM_ENDING, NULL);
     } else if (strcmp(name, "RESET") == 0) {
         vm_ask_status(vm);
+    } else if (g_str_has_prefix(name, "USB_")) {
+        take_usb_event(vm, name, data);
     } else if (strcmp(name, "DEVICE_TRAY_MOVED") == 0) {
         client_execute(vm->client, "query-block", NULL, ANSWER_MS, take_block, vm);
     }
@@ -621,6 +642,14 @@ void vm_command(struct vm *vm, const char *command, json_t *arguments)
 {
     if (vm->client)
         client_execute(vm->client, command, arguments, ANSWER_MS, command_done, vm);
+    else
+        json_decref(arguments);
+}
+
+void vm_usb(struct vm *vm, const char *command, json_t *arguments)
+{
+    if (vm->client)
+        client_execute(vm->client, command, arguments, USB_MS, command_done, vm);
     else
         json_decref(arguments);
 }

@@ -99,6 +99,8 @@ const char *vm_refuses(const struct vm *vm, enum action action);
 /* What fails is a message. */
 void vm_start(struct vm *vm);
 void vm_command(struct vm *vm, const char *command, json_t *arguments);
+/* The same for USB devices, which the host may be slow to let go. */
+void vm_usb(struct vm *vm, const char *command, json_t *arguments);
 void vm_change_disc(struct vm *vm, const char *path); /* NULL: take it out */
 void vm_force_off(struct vm *vm);                     /* kills an engine that does not answer */
 

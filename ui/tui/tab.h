@@ -23,13 +23,14 @@ struct tab {
     struct tui *tui;
 };
 
-enum { TAB_OVERVIEW, TAB_CONSOLE, TAB_DISKS, TAB_SETTINGS, TAB_LOG, TAB_COUNT };
+enum { TAB_OVERVIEW, TAB_CONSOLE, TAB_DISKS, TAB_SETTINGS, TAB_LOG, TAB_USB, TAB_COUNT };
 
 struct tab *overview_new(struct tui *tui);
 struct tab *disks_new(struct tui *tui);
 struct tab *settings_new(struct tui *tui);
 struct tab *log_view_new(struct tui *tui);
 struct tab *console_new(struct tui *tui);
+struct tab *usb_tab_new(struct tui *tui);
 
 /* The console has the keyboard: every key goes to its key(). */
 bool console_is_grabbed(const struct tab *tab);
