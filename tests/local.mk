@@ -56,6 +56,9 @@ THREAD_TESTS = \
 	tests/unit/test_vnc \
 	tests/unit/test_vnc_hostile \
 	tests/unit/test_xhci
+	tests/usb/test_host.sh \
+	tests/usb/test_hosts.sh \
+	tests/usb/test_redir
 .PHONY: check-threads
 check-threads:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(THREAD_TESTS)'

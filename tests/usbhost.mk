@@ -13,6 +13,12 @@ tests_usb_test_redir_SOURCES = tests/usb/test_redir.c tests/fakes/temp_folder.c 
 tests_usb_test_redir_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_usb_test_redir_LDADD = $(usb_host_libs) $(CHECK_LIBS)
 TESTS += tests/usb/test_redir
+check_PROGRAMS += tests/unit/test_usb_rules
+TESTS += tests/unit/test_usb_rules
+tests_unit_test_usb_rules_SOURCES = tests/unit/test_usb_rules.c tests/fakes/temp_folder.c \
+	tests/fakes/temp_folder.h
+tests_unit_test_usb_rules_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_usb_rules_LDADD = $(usb_host_libs) $(CHECK_LIBS)
 endif
 if HAVE_FUSE
 if HAVE_CHECK
