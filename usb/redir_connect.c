@@ -19,6 +19,7 @@
 struct redir_connect {
     GSource *source; /* comes when the thread has ended; holds a reference */
     char *address;
+    GMutex lock; /* of the result */
     int fd;
     GError *error;
     redir_connected connected; /* main loop only; NULL: cancelled */
@@ -38,6 +39,7 @@ static void connect_unref(struct redir_connect *c)
     if (c->fd >= 0)
         close(c->fd);
     g_source_unref(c->source);
+    g_mutex_clear(&c->lock);
     g_clear_error(&c->error);
     g_free(c->address);
     g_free(c);
@@ -123,10 +125,12 @@ static void *connect_thread(void *opaque)
 {
     struct redir_connect *c = opaque;
 
+    g_mutex_lock(&c->lock);
     if (g_str_has_prefix(c->address, TCP))
         connect_tcp(c);
     else
         connect_unix(c);
+    g_mutex_unlock(&c->lock);
     g_source_set_ready_time(c->source, 0);
     connect_unref(c);
     return NULL;
@@ -135,9 +139,12 @@ static void *connect_thread(void *opaque)
 static gboolean dispatch(GSource *source, GSourceFunc callback, void *opaque)
 {
     struct redir_connect *c = opaque;
-    int fd = c->fd;
+    int fd;
 
+    g_mutex_lock(&c->lock); /* the thread is through with it */
+    fd = c->fd;
     c->fd = -1;
+    g_mutex_unlock(&c->lock);
     g_source_destroy(source);
     if (c->connected != NULL)
         c->connected(fd, c->error, c->opaque);
@@ -178,6 +185,7 @@ struct redir_connect *redir_connect_new(GMainContext *context, const char *addre
     c->connected = connected;
     c->opaque = opaque;
     c->refs = 2;
+    g_mutex_init(&c->lock);
     c->source = g_source_new(&funcs, sizeof(GSource));
     g_source_set_callback(c->source, NULL, c, NULL);
     g_source_attach(c->source, context);
