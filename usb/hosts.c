@@ -332,13 +332,11 @@ static struct host_entry *find_entry(struct usb_hosts *hosts, const char *name, 
     return hits == 1 ? found : NULL;
 }
 
-bool usb_hosts_detach(struct usb_hosts *hosts, const char *name, GError **err)
+static void detach_entry(struct host_entry *entry)
 {
-    struct host_entry *entry = find_entry(hosts, name, err);
+    struct usb_hosts *hosts = entry->hosts;
     g_autoptr(GError) stopped = NULL;
 
-    if (entry == NULL)
-        return false;
     vmdesk_fail(&stopped, VMDESK_ERROR_BUSY, "The USB device at %s was detached meanwhile.",
                 entry->host->port);
     answer(entry, stopped);
@@ -347,7 +345,35 @@ bool usb_hosts_detach(struct usb_hosts *hosts, const char *name, GError **err)
         hosts_rules_dismiss(hosts, entry->host);
     tell(hosts, USB_HOSTS_DETACHED, entry->host, NULL);
     g_ptr_array_remove_fast(hosts->entries, entry);
+}
+
+bool usb_hosts_detach(struct usb_hosts *hosts, const char *name, GError **err)
+{
+    struct host_entry *entry = find_entry(hosts, name, err);
+
+    if (entry == NULL)
+        return false;
+    detach_entry(entry);
     return true;
+}
+
+static bool is_behind(const struct usb_device *device, const struct usb_device *hub)
+{
+    const struct usb_port *port = device != NULL ? device->port : NULL;
+
+    while (port != NULL && port->hub != NULL && port->hub != hub)
+        port = port->hub->port;
+    return port != NULL && port->hub == hub;
+}
+
+void usb_hosts_pull_behind(struct usb_hosts *hosts, const struct usb_device *hub)
+{
+    for (guint i = hosts->entries->len; i-- > 0;) {
+        struct host_entry *entry = hosts->entries->pdata[i];
+
+        if (is_behind(entry->device, hub))
+            detach_entry(entry);
+    }
 }
 
 void usb_hosts_foreach(struct usb_hosts *hosts,

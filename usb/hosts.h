@@ -65,6 +65,9 @@ void usb_hosts_forget(struct usb_hosts *hosts, void *opaque);
 /* name: as above, or an id. A rule brings it back only after it was plugged in anew. */
 bool usb_hosts_detach(struct usb_hosts *hosts, const char *name, GError **err);
 
+/* The hub is about to be pulled out: what is plugged in behind it goes before. */
+void usb_hosts_pull_behind(struct usb_hosts *hosts, const struct usb_device *hub);
+
 struct usb_hosts_info {
     const char *id, *host_port;
     const char *port; /* of the machine; NULL: being attached */

@@ -85,21 +85,32 @@ struct usb_device *usb_ports_device(struct usb_ports *ports, const char *id)
     return search.found != NULL ? search.found->device : NULL;
 }
 
+struct choice {
+    unsigned speeds;
+    struct usb_port *port;
+    int speed;
+};
+
+/* A root port is better than one of a hub, speed better than both. */
+static void choose(struct usb_port *port, void *opaque)
+{
+    struct choice *best = opaque;
+    int speed = g_bit_nth_msf(port->speeds & best->speeds, -1);
+
+    if (port->device == NULL && speed >= 0 &&
+        (best->port == NULL || speed > best->speed ||
+         (speed == best->speed && port->hub == NULL && best->port->hub != NULL))) {
+        best->port = port;
+        best->speed = speed;
+    }
+}
+
 static struct usb_port *free_port(struct usb_ports *ports, unsigned speeds)
 {
-    struct usb_port *best = NULL;
-    int best_speed = -1;
+    struct choice best = {.speeds = speeds};
 
-    for (guint i = 0; i < ports->roots->len; i++) {
-        struct usb_port *port = ports->roots->pdata[i];
-        int speed = g_bit_nth_msf(port->speeds & speeds, -1);
-
-        if (port->device == NULL && speed > best_speed) {
-            best = port;
-            best_speed = speed;
-        }
-    }
-    return best;
+    usb_ports_foreach(ports, choose, &best);
+    return best.port;
 }
 
 bool usb_ports_attach(struct usb_ports *ports, struct usb_device *device, const char *path,

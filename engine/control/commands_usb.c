@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "engine/control/control_internal.h"
 #include "engine/machine/machine_usb.h"
+#include "usb/hosts.h"
 
 static void query_usb(struct control_request *request, const json_t *arguments)
 {
@@ -52,8 +53,11 @@ static void device_add(struct control_request *request, const json_t *arguments)
 static void device_del(struct control_request *request, const json_t *arguments)
 {
     const char *id = json_string_value(json_object_get(arguments, "id"));
+    const struct usb_plugged *plugged = machine_usb_find(machine_usb(request->server->machine), id);
     GError *error = NULL;
 
+    if (plugged != NULL)
+        usb_hosts_pull_behind(machine_usb_hosts(request->server->machine), plugged->device);
     if (machine_usb_remove(machine_usb(request->server->machine), id, &error))
         tell(request, "DEVICE_DELETED", id);
     else

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/fakes/fake_machine.h"
 
+#include <string.h>
+
 #include "core/error.h"
 
 static void on_key(void *opaque, uint8_t qnum, bool down)
@@ -211,6 +213,17 @@ bool machine_usb_add(struct machine_usb *usb, const struct machine_usb_options *
     plugged->device = &machine->usb_device;
     g_ptr_array_add(usb->devices, plugged);
     return true;
+}
+
+const struct usb_plugged *machine_usb_find(const struct machine_usb *usb, const char *id)
+{
+    for (guint i = 0; i < usb->devices->len; i++) {
+        const struct usb_plugged *plugged = g_ptr_array_index(usb->devices, i);
+
+        if (strcmp(plugged->id, id) == 0)
+            return plugged;
+    }
+    return NULL;
 }
 
 bool machine_usb_remove(struct machine_usb *usb, const char *id, GError **err)
