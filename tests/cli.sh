@@ -282,7 +282,7 @@ check 0 'no machine yet' list
 expect 'the disc stays' test -e disc.iso
 
 # The rest.
-check 2 'usb list' usb nonsense
+check 2 'vmdesk help usb' usb nonsense
 check 2 'usb attach' usb attach
 check 3 'no machine' usb attach none 1-2
 check 2 'usb rule' usb rule none --udev 1-2

@@ -20,6 +20,7 @@ GUEST_TESTS = \
 	tests/guest/test_snow.sh \
 	tests/guest/test_soft.sh \
 	tests/guest/test_usb_boot.sh \
+	tests/guest/test_usb_host.sh \
 	tests/guest/test_usb_linux.sh \
 	tests/guest/test_vnc_port.sh \
 	tests/guest/test_vnc_stall.sh
@@ -46,8 +47,12 @@ tests_guest_vnc_tool_SOURCES = tests/guest/vnc_tool.c
 tests_guest_vnc_tool_CFLAGS = $(AM_CFLAGS) $(VNCCLIENT_CFLAGS)
 tests_guest_vnc_tool_LDADD = $(GLIB_LIBS) $(VNCCLIENT_LIBS)
 
-guest_test_needs = vmdesk$(EXEEXT) vmdesk-engine$(EXEEXT) \
+guest_test_needs = vmdesk$(EXEEXT) vmdesk-engine$(EXEEXT) vmdesk-usb-broker$(EXEEXT) \
+	tests/usb/redir_peer$(EXEEXT) \
 	tests/guest/control_tool$(EXEEXT) tests/guest/vnc_tool$(EXEEXT)
+if HAVE_FUSE
+guest_test_needs += tests/usb/fuse_usbfs$(EXEEXT)
+endif
 if HAVE_M32
 guest_test_needs += tests/guest/keys.img tests/guest/payload/payload tests/guest/snow.img
 endif
