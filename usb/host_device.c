@@ -222,14 +222,15 @@ static unsigned max_streams(const struct host_device *host, uint8_t endpoint)
 static bool host_set_streams(struct usb_device *device, uint8_t endpoint, unsigned count)
 {
     struct host_device *host = from(device);
-    bool possible = count <= max_streams(host, endpoint);
+    unsigned max = max_streams(host, endpoint);
+    bool possible = count == 0 || max > 0;
 
     g_mutex_lock(&host->lock);
     if (possible && !host->gone) {
         struct host_work *work = add_work(host, WORK_STREAMS, NULL);
 
         work->endpoint = endpoint;
-        work->count = count;
+        work->count = MIN(count, max);
         host_device_schedule(host);
     }
     g_mutex_unlock(&host->lock);

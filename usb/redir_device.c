@@ -166,12 +166,16 @@ static bool redir_set_streams(struct usb_device *device, uint8_t endpoint, unsig
 {
     struct redir_device *redir = from(device);
     struct redir_message *message;
+    unsigned max;
 
-    if (!usbredirparser_peer_has_cap(redir->parser, usb_redir_cap_bulk_streams))
-        return false;
+    g_mutex_lock(&redir->lock);
+    max = redir->max_streams[redir_index(endpoint)];
+    g_mutex_unlock(&redir->lock);
+    if (max == 0)
+        return count == 0;
     message = message_new(REDIR_STREAMS);
     message->endpoint = endpoint;
-    message->count = count;
+    message->count = MIN(count, max);
     queue_message(redir, message);
     return true;
 }

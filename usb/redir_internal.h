@@ -40,6 +40,7 @@ struct redir_device {
     GQueue out;                     /* struct redir_message: to be sent from the main loop */
     GHashTable *pending;            /* id to struct usb_request: sent, not answered */
     uint8_t types[REDIR_ENDPOINTS]; /* usb_redir_type_* */
+    uint32_t max_streams[REDIR_ENDPOINTS];
     struct redir_stream streams[REDIR_ENDPOINTS];
 
     GSource *source;   /* sends what is out, and tells; NULL once released */

@@ -130,6 +130,10 @@ static void on_ep_info(void *opaque, struct usb_redir_ep_info_header *info)
         g_mutex_lock(&redir->lock);
         changed = redir->types[i] != info->type[i];
         redir->types[i] = info->type[i];
+        redir->max_streams[i] =
+            usbredirparser_peer_has_cap(redir->parser, usb_redir_cap_bulk_streams)
+                ? info->max_streams[i]
+                : 0;
         g_mutex_unlock(&redir->lock);
         if (changed)
             redir_drop_stream(redir, i, USB_ERROR);
