@@ -40,10 +40,10 @@ path=$(results list | sed -n 's/ 480 Scripted device//p')
 device drivers=0 || fail "the host's driver has it too"
 
 guest "^sum: $SUM" 100 "mount -t ext4 -o ro \$(disk $path) /mnt; echo sum: \$(sha256sum </mnt/data); umount /mnt"
-guest "^copy: [0-9a-f]" 300 "copy \$(disk $path) 16"
+guest "^copy: [0-9a-f]\{64\}" 300 "copy \$(disk $path) 16"
 copied "$USBFS_DISK" 16 1
 play "delay 5"
-guest "^copy: [0-9a-f]" 100 "copy \$(disk $path) 1"
+guest "^copy: [0-9a-f]\{64\}" 100 "copy \$(disk $path) 1"
 copied "$USBFS_DISK" 1 2
 play "delay 0"
 
@@ -54,7 +54,7 @@ play unplug
 wait_file "$log" "^pull: gone" 60
 play plug
 guest "^driver: usb-storage" 60 "while [ -z \"\$(disk $path)\" ]; do sleep 1; done; driver $path"
-guest "^copy: [0-9a-f]" 100 "copy \$(disk $path) 4"
+guest "^copy: [0-9a-f]\{64\}" 100 "copy \$(disk $path) 4"
 copied "$USBFS_DISK" 4 3
 
 # By hand.
@@ -73,7 +73,7 @@ wait_file "$work/peer.log" ready 20
 "$VMDESK" usb attach host "unix:$work/peer" || fail "the remote device cannot be attached"
 guest "^list: end" 60 "while [ \$(cat /sys/bus/usb/devices/*/product | grep -c Scripted) -lt 2 ]; do sleep 1; done; list"
 far=$(results list | grep "480 Scripted device" | tail -n 1 | cut -d ' ' -f 1)
-guest "^copy: [0-9a-f]" 100 "while [ -z \"\$(disk $far)\" ]; do sleep 1; done; copy \$(disk $far) 4"
+guest "^copy: [0-9a-f]\{64\}" 100 "while [ -z \"\$(disk $far)\" ]; do sleep 1; done; copy \$(disk $far) 4"
 copied "$work/remote.img" 4 4
 kill -9 $peer
 guest "^list: end" 60 "while [ -e /sys/bus/usb/devices/$far ]; do sleep 1; done; list"
