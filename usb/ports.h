@@ -23,8 +23,8 @@ struct usb_port *usb_ports_find(struct usb_ports *ports, const char *path);
 /* The device called id; NULL: no such. Not referenced. */
 struct usb_device *usb_ports_device(struct usb_ports *ports, const char *id);
 /* Plugs device in: into path, or where path is NULL into the first free port that runs it at the
- * highest speed it knows, a root port if there is one, else into a free one of a lower speed. Ids are unique: a second
- * device of the same id is refused. */
+ * highest speed it knows, a root port if there is one, else into a free one of a lower speed. Ids
+ * are unique: a second device of the same id is refused. */
 bool usb_ports_attach(struct usb_ports *ports, struct usb_device *device, const char *path,
                       GError **err);
 

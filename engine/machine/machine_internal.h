@@ -51,6 +51,7 @@ struct machine {
 void machine_jobs_finish(struct machine *machine);
 
 /* machine_hosts.c */
-bool machine_hosts_init(struct machine *machine, const struct machine_options *options, GError **err);
+bool machine_hosts_init(struct machine *machine, const struct machine_options *options,
+                        GError **err);
 
 #endif

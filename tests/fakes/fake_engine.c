@@ -219,8 +219,9 @@ static void run(struct engine *engine, int ready_fd)
 
 int main(int argc, char **argv)
 {
-    static const struct machine_observer observer = {
-        .state_changed = on_state, .was_reset = on_reset, .ending = on_ending};
+    static const struct machine_observer observer = {.state_changed = on_state,
+                                                     .was_reset = on_reset,
+                                                     .ending = on_ending};
     static const struct input_ops input_ops = {on_key, on_pointer, on_motion, on_wheel};
     static const struct serial_backend_input serial_ops = {serial_room, serial_input};
     struct engine engine = {.generation = 1};

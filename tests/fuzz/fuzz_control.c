@@ -25,8 +25,9 @@ static void ending(void *opaque, int exit_code, const char *reason)
     control_server_ending(*(struct control_server **)opaque, exit_code, reason);
 }
 
-static const struct machine_observer observer = {
-    .state_changed = state_changed, .was_reset = was_reset, .ending = ending};
+static const struct machine_observer observer = {.state_changed = state_changed,
+                                                 .was_reset = was_reset,
+                                                 .ending = ending};
 
 /* A picture is refused: a fuzzed command must not write files. */
 static void answer_all(struct machine *machine)

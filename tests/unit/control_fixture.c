@@ -31,8 +31,9 @@ static void ending(void *opaque, int exit_code, const char *reason)
     control_server_ending(server, exit_code, reason);
 }
 
-static const struct machine_observer observer = {
-    .state_changed = state_changed, .was_reset = was_reset, .ending = ending};
+static const struct machine_observer observer = {.state_changed = state_changed,
+                                                 .was_reset = was_reset,
+                                                 .ending = ending};
 
 struct control_server *new_server(const char *socket_path, GError **err)
 {
