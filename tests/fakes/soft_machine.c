@@ -307,7 +307,10 @@ void soft_machine_set_mode(struct soft_machine *m, enum soft_machine_mode mode,
     m->exits = m->device_writes = 0;
     m->mode = mode;
     m->paging = is_long(mode) ? SOFT_MACHINE_PAE : paging;
-    *s = (struct x86_state){.rflags = X86_FLAG_1, .cr0 = CR0_ET | CR0_NE | CR0_MP};
+    m->vcpu->ops->get_state(m->vcpu, s);
+    memset(s->gpr, 0, sizeof(s->gpr));
+    s->rflags = X86_FLAG_1;
+    s->cr0 = CR0_ET | CR0_NE | CR0_MP;
     make_gdt(m);
     make_tables(m, is_long(mode));
     make_handlers(m, is_long(mode));

@@ -112,7 +112,8 @@ START_TEST(test_run_commands_and_events)
                 "{\"data\":{\"detail\":\"bytes \xef\xbf\xbd\"},\"event\":\"INTERNAL_ERROR\"}");
     assert_error(ask(user, "{\"execute\":\"cont\"}"), "DeviceNotActive", "reset it");
     assert_took(ask(user, "{\"execute\":\"query-status\"}"),
-                "{\"return\":{\"accel\":\"kvm\",\"detail\":\"bytes \xef\xbf\xbd\",\"running\":"
+                "{\"return\":{\"accel\":\"kvm\",\"accel-reason\":\"software CPU: it is a "
+                "test\",\"detail\":\"bytes \xef\xbf\xbd\",\"running\":"
                 "false,\"status\":\"internal-error\"}}");
     machine->fails = "not now";
     assert_error(ask(user, "{\"execute\":\"stop\"}"), "DeviceNotActive", "not now");

@@ -50,8 +50,8 @@ static void set_mode(int mode)
 /* Runs the program with debug registers as a MOV to them would leave them. */
 static int try_with(const char *program, uint64_t dr0, uint64_t dr7)
 {
-    m->cpu->dr[0] = dr0;
-    m->cpu->dr[7] |= dr7;
+    m->state.dr[0] = dr0;
+    m->state.dr[7] |= dr7;
     return soft_machine_try(m, program);
 }
 

@@ -233,12 +233,12 @@ END_TEST
 
 static void set_syscall(void)
 {
-    m->cpu->star = STAR;
-    m->cpu->lstar = TARGET;
-    m->cpu->sfmask = X86_FLAG_IF | X86_FLAG_DF;
-    m->cpu->sysenter_cs = SOFT_MACHINE_CODE64;
-    m->cpu->sysenter_eip = TARGET;
-    m->cpu->sysenter_esp = SOFT_MACHINE_STACK0;
+    m->state.star = STAR;
+    m->state.lstar = TARGET;
+    m->state.sfmask = X86_FLAG_IF | X86_FLAG_DF;
+    m->state.sysenter_cs = SOFT_MACHINE_CODE64;
+    m->state.sysenter_eip = TARGET;
+    m->state.sysenter_esp = SOFT_MACHINE_STACK0;
 }
 
 START_TEST(syscall_instruction)
@@ -302,11 +302,11 @@ START_TEST(sysenter_and_sysexit)
     ck_assert_uint_eq(m->cpu->gpr[X86_RSP], SOFT_MACHINE_STACK0);
     ck_assert_uint_eq(m->cpu->rflags & X86_FLAG_IF, 0);
     set_mode(SOFT_MACHINE_LONG64, 3);
-    m->cpu->sysenter_cs = 3; /* null */
+    m->state.sysenter_cs = 3; /* null */
     ck_assert_int_eq(soft_machine_try(m, "0f34"), X86_GP);
 
     set_mode(SOFT_MACHINE_LONG64, 0);
-    m->cpu->sysenter_cs = SOFT_MACHINE_CODE64;
+    m->state.sysenter_cs = SOFT_MACHINE_CODE64;
     m->state.gpr[X86_RDX] = TARGET;
     m->state.gpr[X86_RCX] = SOFT_MACHINE_STACK3;
     m->state.rflags |= X86_FLAG_IOPL;
@@ -316,7 +316,7 @@ START_TEST(sysenter_and_sysexit)
     ck_assert_uint_eq(m->cpu->gpr[X86_RSP], SOFT_MACHINE_STACK3);
     ck_assert_uint_eq(m->cpu->segment[X86_CS].selector, (SOFT_MACHINE_CODE64 + 32) | 3);
     set_mode(SOFT_MACHINE_LONG64, 0);
-    m->cpu->sysenter_cs = SOFT_MACHINE_CODE64;
+    m->state.sysenter_cs = SOFT_MACHINE_CODE64;
     m->state.gpr[X86_RDX] = UINT64_C(1) << 47;
     ck_assert_int_eq(soft_machine_try(m, "480f35"), X86_GP);
 }
@@ -325,7 +325,7 @@ END_TEST
 START_TEST(swapgs)
 {
     set_mode(SOFT_MACHINE_LONG64, 0);
-    m->cpu->kernel_gs_base = SOFT_MACHINE_DATA + 0x40;
+    m->state.kernel_gs_base = SOFT_MACHINE_DATA + 0x40;
     m->state.segment[X86_GS].base = 0x12345;
     soft_machine_put(m, SOFT_MACHINE_DATA + 0x48, "\xef\xbe\xad\xde", 4);
     /* swapgs; mov eax, gs:[8] */
@@ -337,6 +337,17 @@ START_TEST(swapgs)
 }
 END_TEST
 
+/* The program starts with an interrupt that waits: an IPI to itself. */
+static void ask_for_interrupt(uint8_t vector)
+{
+    struct x86_state now;
+
+    soft_lapic_write(m->cpu->lapic, 0xf0, 0x1ff, 4); /* the APIC on */
+    soft_lapic_write(m->cpu->lapic, 0x300, 0x00044000 | vector, 4);
+    m->vcpu->ops->get_state(m->vcpu, &now);
+    m->state.lapic = now.lapic;
+}
+
 /* An interrupt waits out the instruction behind STI and behind a load of SS. */
 static void check_shadow(const char *program, unsigned offset)
 {
@@ -346,8 +357,7 @@ static void check_shadow(const char *program, unsigned offset)
     set_mode(SOFT_MACHINE_LONG64, 0);
     before = m->state.rip;
     m->state.gpr[X86_RAX] = SOFT_MACHINE_DATA32;
-    soft_lapic_write(m->cpu->lapic, 0xf0, 0x1ff, 4);              /* the APIC on */
-    soft_lapic_write(m->cpu->lapic, 0x300, 0x00044000 | 0x50, 4); /* an IPI to itself: 0x50 */
+    ask_for_interrupt(0x50);
     result = soft_machine_try(m, program);
     ck_assert_msg(result == 0x50, "%s: %d at %#lx", program, result, (unsigned long)m->cpu->rip);
     ck_assert_uint_eq(soft_machine_top(m, 0, 8), before + offset);
