@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "disks/qcow2.h"
+#include "disks/qcow2/qcow2.h"
 
 const struct image_ops image_qcow2 = {
     .name = "qcow2",

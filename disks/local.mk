@@ -37,32 +37,6 @@ disks_libdisks_a_SOURCES = \
 	disks/io_context.h \
 	disks/piece.c \
 	disks/piece.h \
-	disks/qcow2.h \
-	disks/qcow2_alloc.c \
-	disks/qcow2_cache.c \
-	disks/qcow2_chain.c \
-	disks/qcow2_change.c \
-	disks/qcow2_check.c \
-	disks/qcow2_check.h \
-	disks/qcow2_check_count.c \
-	disks/qcow2_check_walk.c \
-	disks/qcow2_compressed.c \
-	disks/qcow2_cow.c \
-	disks/qcow2_create.c \
-	disks/qcow2_header.c \
-	disks/qcow2_info.c \
-	disks/qcow2_io.c \
-	disks/qcow2_l2.c \
-	disks/qcow2_open.c \
-	disks/qcow2_refcount.c \
-	disks/qcow2_resize.c \
-	disks/qcow2_snapshot.c \
-	disks/qcow2_snapshot_table.c \
-	disks/qcow2_sync.c \
-	disks/qcow2_tree.c \
-	disks/qcow2_write.c \
-	disks/qcow2_write.h \
-	disks/qcow2_zero.c \
 	disks/snapshot_tree.c \
 	disks/snapshot_tree.h \
 	disks/table_reader.c \
@@ -72,4 +46,30 @@ disks_libdisks_a_SOURCES = \
 	disks/vmdk_descriptor.c \
 	disks/vmdk_descriptor.h \
 	disks/vmdk_sparse.c \
-	disks/vmdk_sparse.h
+	disks/vmdk_sparse.h \
+	disks/qcow2/alloc.c \
+	disks/qcow2/cache.c \
+	disks/qcow2/chain.c \
+	disks/qcow2/change.c \
+	disks/qcow2/check.c \
+	disks/qcow2/check.h \
+	disks/qcow2/check_count.c \
+	disks/qcow2/check_walk.c \
+	disks/qcow2/compressed.c \
+	disks/qcow2/cow.c \
+	disks/qcow2/create.c \
+	disks/qcow2/header.c \
+	disks/qcow2/info.c \
+	disks/qcow2/io.c \
+	disks/qcow2/l2.c \
+	disks/qcow2/open.c \
+	disks/qcow2/qcow2.h \
+	disks/qcow2/refcount.c \
+	disks/qcow2/resize.c \
+	disks/qcow2/snapshot.c \
+	disks/qcow2/snapshot_table.c \
+	disks/qcow2/sync.c \
+	disks/qcow2/tree.c \
+	disks/qcow2/write.c \
+	disks/qcow2/write.h \
+	disks/qcow2/zero.c

@@ -8,7 +8,7 @@
 #include "ui/output.h"
 #include "ui/remote.h"
 #include "ui/verbs.h"
-#include "usb/host_list.h"
+#include "usb/host/list.h"
 
 /* The host's drivers may take long to let a disk go. */
 #define ATTACH_TIMEOUT_MS 30000

@@ -9,8 +9,8 @@
 #include "ui/output.h"
 #include "ui/remote.h"
 #include "ui/verbs.h"
-#include "usb/host_list.h"
-#include "usb/udev_rule.h"
+#include "usb/host/list.h"
+#include "usb/host/udev_rule.h"
 
 static void print_rules(const struct verb_call *call, const GPtrArray *rules)
 {

@@ -1,57 +1,55 @@
 noinst_LIBRARIES += usb/libvmusb.a
 usb_libvmusb_a_SOURCES = \
-	usb/descriptors.c usb/descriptors.h \
-	usb/device_info.c usb/device_info.h \
-	usb/emulated.c usb/emulated.h \
-	usb/hid.c usb/hid.h \
-	usb/host_broker.c usb/host_broker.h \
-	usb/host_claim.c usb/host_claim.h \
-	usb/host_context.c usb/host_context.h \
-	usb/host_device.c usb/host_device.h \
-	usb/host_internal.h \
-	usb/host_list.c usb/host_list.h \
-	usb/host_mounts.c usb/host_mounts.h \
-	usb/host_setup.c \
-	usb/host_transfer.c \
-	usb/host_watch.c usb/host_watch.h \
-	usb/hosts.c usb/hosts.h \
-	usb/hosts_internal.h \
-	usb/hosts_redir.c \
-	usb/hosts_rules.c \
-	usb/hub.c usb/hub.h \
-	usb/hub_port.c usb/hub_port.h \
-	usb/ids.h \
-	usb/keyboard.c usb/keyboard.h \
-	usb/keyboard_usages.c usb/keyboard_usages.h \
 	usb/ports.c usb/ports.h \
-	usb/redir_connect.c usb/redir_connect.h \
-	usb/redir_device.c usb/redir_device.h \
-	usb/redir_internal.h \
-	usb/redir_receive.c \
-	usb/redir_send.c \
-	usb/scsi.h \
-	usb/scsi_cd.c \
-	usb/scsi_disk.c usb/scsi_disk.h \
-	usb/scsi_erase.c \
-	usb/scsi_inquiry.c \
-	usb/scsi_internal.h \
-	usb/scsi_media.c \
-	usb/scsi_mode.c \
-	usb/serial.c usb/serial.h \
-	usb/standard.c usb/standard.h \
-	usb/storage.c usb/storage.h \
-	usb/storage_bot.c \
-	usb/storage_internal.h \
-	usb/storage_uas.c \
-	usb/tablet.c usb/tablet.h \
-	usb/udev_rule.c usb/udev_rule.h \
 	usb/usb.c usb/usb.h \
-	usb/wake.c usb/wake.h
+	usb/emulated/descriptors.c usb/emulated/descriptors.h \
+	usb/emulated/emulated.c usb/emulated/emulated.h \
+	usb/emulated/hid.c usb/emulated/hid.h \
+	usb/emulated/hub.c usb/emulated/hub.h \
+	usb/emulated/hub_port.c usb/emulated/hub_port.h \
+	usb/emulated/ids.h \
+	usb/emulated/keyboard.c usb/emulated/keyboard.h \
+	usb/emulated/keyboard_usages.c usb/emulated/keyboard_usages.h \
+	usb/emulated/scsi.h \
+	usb/emulated/scsi_cd.c \
+	usb/emulated/scsi_disk.c usb/emulated/scsi_disk.h \
+	usb/emulated/scsi_erase.c \
+	usb/emulated/scsi_inquiry.c \
+	usb/emulated/scsi_internal.h \
+	usb/emulated/scsi_media.c \
+	usb/emulated/scsi_mode.c \
+	usb/emulated/serial.c usb/emulated/serial.h \
+	usb/emulated/standard.c usb/emulated/standard.h \
+	usb/emulated/storage.c usb/emulated/storage.h \
+	usb/emulated/storage_bot.c \
+	usb/emulated/storage_internal.h \
+	usb/emulated/storage_uas.c \
+	usb/emulated/tablet.c usb/emulated/tablet.h \
+	usb/emulated/wake.c usb/emulated/wake.h \
+	usb/host/broker.c usb/host/broker.h \
+	usb/host/claim.c usb/host/claim.h \
+	usb/host/context.c usb/host/context.h \
+	usb/host/device.c usb/host/device.h \
+	usb/host/device_info.c usb/host/device_info.h \
+	usb/host/hosts.c usb/host/hosts.h \
+	usb/host/hosts_internal.h \
+	usb/host/hosts_redir.c \
+	usb/host/hosts_rules.c \
+	usb/host/internal.h \
+	usb/host/list.c usb/host/list.h \
+	usb/host/mounts.c usb/host/mounts.h \
+	usb/host/setup.c \
+	usb/host/transfer.c \
+	usb/host/udev_rule.c usb/host/udev_rule.h \
+	usb/host/watch.c usb/host/watch.h \
+	usb/redir/connect.c usb/redir/connect.h \
+	usb/redir/internal.h \
+	usb/redir/receive.c \
+	usb/redir/redir.c usb/redir/redir.h \
+	usb/redir/send.c
 usb_libvmusb_a_CFLAGS = $(AM_CFLAGS) $(USB_CFLAGS) $(USBREDIR_CFLAGS)
-
-
 
 # Opens devices for engines: nothing else.
 pkglibexec_PROGRAMS += vmdesk-usb-broker
-vmdesk_usb_broker_SOURCES = usb/broker_main.c usb/host_broker.h
+vmdesk_usb_broker_SOURCES = usb/host/broker_main.c usb/host/broker.h
 vmdesk_usb_broker_CFLAGS = $(AM_CFLAGS)

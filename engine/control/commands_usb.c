@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "engine/control/control_internal.h"
 #include "engine/machine/machine_usb.h"
-#include "usb/hosts.h"
+#include "usb/host/hosts.h"
 
 static void query_usb(struct control_request *request, const json_t *arguments)
 {

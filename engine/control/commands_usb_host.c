@@ -2,7 +2,7 @@
 /* USB devices of the host. */
 #include "core/error.h"
 #include "engine/control/control_internal.h"
-#include "usb/hosts.h"
+#include "usb/host/hosts.h"
 
 static struct usb_hosts *hosts_of(struct control_request *request)
 {

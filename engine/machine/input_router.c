@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/machine/input_router.h"
 
-#include "usb/keyboard.h"
-#include "usb/tablet.h"
+#include "usb/emulated/keyboard.h"
+#include "usb/emulated/tablet.h"
 
 G_STATIC_ASSERT(INPUT_POSITION_MAX == USB_TABLET_MAX);
 G_STATIC_ASSERT((int)INPUT_BUTTON_LEFT == USB_TABLET_LEFT);

@@ -13,7 +13,7 @@
 #include "display/display.h"
 #include "display/vnc.h"
 #include "engine/machine/machine_internal.h"
-#include "usb/hosts.h"
+#include "usb/host/hosts.h"
 
 #define IO_THREADS 8
 #define DRAIN_TIMEOUT_MS 5000

@@ -38,8 +38,8 @@ struct machine_observer {
     void (*state_changed)(void *opaque, enum machine_state state, const char *detail);
     /* The guest or the user reset it; "guest" or "host". */
     void (*was_reset)(void *opaque, const char *by);
-    /* A USB device of the host came or went (usb/hosts.h): a name of core/protocol.h's events, its
-     * port on the host, and a sentence or NULL. */
+    /* A USB device of the host came or went (usb/host/hosts.h): a name of core/protocol.h's events,
+     * its port on the host, and a sentence or NULL. */
     void (*usb)(void *opaque, const char *event, const char *host_port, const char *message);
     /* The last word: the engine leaves its main loop after this with exit_code. */
     void (*ending)(void *opaque, int exit_code, const char *reason);

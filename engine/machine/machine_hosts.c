@@ -3,7 +3,7 @@
 #include "core/log.h"
 #include "core/paths.h"
 #include "engine/machine/machine_internal.h"
-#include "usb/hosts.h"
+#include "usb/host/hosts.h"
 
 static void on_event(void *opaque, enum usb_hosts_event event, const char *host_port,
                      const char *message)

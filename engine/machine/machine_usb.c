@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/error.h"
-#include "usb/keyboard.h"
-#include "usb/tablet.h"
+#include "usb/emulated/keyboard.h"
+#include "usb/emulated/tablet.h"
 
 const char *machine_usb_speed_name(enum usb_speed speed)
 {

@@ -7,9 +7,9 @@
 #include "core/paths.h"
 #include "disks/image.h"
 #include "engine/machine/machine_usb.h"
-#include "usb/hub.h"
-#include "usb/serial.h"
-#include "usb/storage.h"
+#include "usb/emulated/hub.h"
+#include "usb/emulated/serial.h"
+#include "usb/emulated/storage.h"
 
 /* There is one of it, which input is sent to. */
 static bool take_only(struct usb_plugged *plugged, struct usb_device *device, GError **err)

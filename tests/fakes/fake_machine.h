@@ -11,7 +11,7 @@
 #include "display/vnc.h"
 #include "engine/machine/machine_jobs.h"
 #include "engine/machine/machine_usb.h"
-#include "usb/hosts.h"
+#include "usb/host/hosts.h"
 
 struct fake_query {
     struct screen_query query;

@@ -5,7 +5,7 @@
 
 #include "tests/fakes/memory_file.h"
 #include "tests/fakes/usb_harness.h"
-#include "usb/storage.h"
+#include "usb/emulated/storage.h"
 
 #define DISK_IN 0x81
 #define DISK_OUT 0x02

@@ -3,7 +3,7 @@
 #include <glib.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "usb/device_info.h"
+#include "usb/host/device_info.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -8,10 +8,10 @@
 #include "tests/fakes/usb_disk.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/usb_input.h"
-#include "usb/hub.h"
-#include "usb/keyboard.h"
-#include "usb/serial.h"
-#include "usb/tablet.h"
+#include "usb/emulated/hub.h"
+#include "usb/emulated/keyboard.h"
+#include "usb/emulated/serial.h"
+#include "usb/emulated/tablet.h"
 
 #define MAX_STEPS 512
 #define DISK_SIZE (32 * 1024)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "usb/redir_device.h"
+#include "usb/redir/redir.h"
 
 #define REQUESTS 6
 

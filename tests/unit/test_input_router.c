@@ -5,9 +5,9 @@
 
 #include "engine/machine/input_router.h"
 #include "tests/fakes/usb_harness.h"
-#include "usb/hid.h"
-#include "usb/keyboard.h"
-#include "usb/tablet.h"
+#include "usb/emulated/hid.h"
+#include "usb/emulated/keyboard.h"
+#include "usb/emulated/tablet.h"
 
 #define HIGH USB_SPEED_BIT(USB_SPEED_HIGH)
 

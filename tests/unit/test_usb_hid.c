@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "tests/fakes/usb_harness.h"
-#include "usb/hid.h"
-#include "usb/keyboard.h"
-#include "usb/keyboard_usages.h"
-#include "usb/tablet.h"
+#include "usb/emulated/hid.h"
+#include "usb/emulated/keyboard.h"
+#include "usb/emulated/keyboard_usages.h"
+#include "usb/emulated/tablet.h"
 
 #define HIGH USB_SPEED_BIT(USB_SPEED_HIGH)
 

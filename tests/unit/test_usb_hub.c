@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "tests/fakes/usb_harness.h"
-#include "usb/hub.h"
-#include "usb/hub_port.h"
-#include "usb/tablet.h"
+#include "usb/emulated/hub.h"
+#include "usb/emulated/hub_port.h"
+#include "usb/emulated/tablet.h"
 
 #define HIGH USB_SPEED_BIT(USB_SPEED_HIGH)
 #define SUPER USB_SPEED_BIT(USB_SPEED_SUPER)

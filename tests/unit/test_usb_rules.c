@@ -8,10 +8,10 @@
 #include "core/error.h"
 #include "core/usb_rules.h"
 #include "tests/fakes/temp_folder.h"
-#include "usb/host_claim.h"
-#include "usb/host_list.h"
+#include "usb/host/claim.h"
+#include "usb/host/list.h"
 #include "usb/ports.h"
-#include "usb/udev_rule.h"
+#include "usb/host/udev_rule.h"
 
 static char *folder;
 

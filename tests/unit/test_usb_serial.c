@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tests/fakes/usb_harness.h"
-#include "usb/serial.h"
+#include "usb/emulated/serial.h"
 
 #define IN 0x81
 #define OUT 0x02

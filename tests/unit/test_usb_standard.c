@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "tests/fakes/usb_harness.h"
-#include "usb/emulated.h"
+#include "usb/emulated/emulated.h"
 
 /* A device with an interface that has two settings, of all speeds. */
 

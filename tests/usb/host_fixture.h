@@ -3,7 +3,7 @@
 #ifndef TESTS_USB_HOST_FIXTURE_H
 #define TESTS_USB_HOST_FIXTURE_H
 
-#include "usb/host_device.h"
+#include "usb/host/device.h"
 
 #define SCRIPT "/dev/bus/usb/script"
 #define CALL_MAX_PARTS 64

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "tests/usb/host_fixture.h"
-#include "usb/host_list.h"
+#include "usb/host/list.h"
 
 #define MEBIBYTE (1024 * 1024)
 #define IN_FLIGHT 64

@@ -9,9 +9,9 @@
 #include "core/error.h"
 #include "tests/fakes/temp_folder.h"
 #include "tests/usb/host_fixture.h"
-#include "usb/host_claim.h"
-#include "usb/host_list.h"
-#include "usb/hosts.h"
+#include "usb/host/claim.h"
+#include "usb/host/list.h"
+#include "usb/host/hosts.h"
 
 static struct {
     char *folder;

@@ -12,8 +12,8 @@
 
 #include "core/error.h"
 #include "tests/fakes/temp_folder.h"
-#include "usb/redir_connect.h"
-#include "usb/redir_device.h"
+#include "usb/redir/connect.h"
+#include "usb/redir/redir.h"
 
 #define DATA_BYTES (256 * 1024)
 

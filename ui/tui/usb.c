@@ -9,7 +9,7 @@
 #include "core/usb_rules.h"
 #include "ui/tui/list.h"
 #include "ui/tui/tab.h"
-#include "usb/host_list.h"
+#include "usb/host/list.h"
 
 #define LOOK_SECONDS 1
 #define PORT_COLUMNS 8

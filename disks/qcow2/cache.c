@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Refcount blocks and L2 tables in memory, in slices. The lock is not held while one is read: the
+ * slice is in the cache already, marked as loading, and whoever else wants it waits for it alone.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "disks/qcow2/qcow2.h"
+
+#define MIN_SLICES 32
+
+static void *key_of(uint64_t offset)
+{
+    return GSIZE_TO_POINTER(offset >> QCOW2_MIN_CLUSTER_BITS);
+}
+
+void qcow2_cache_init(struct qcow2 *q, uint64_t bytes)
+{
+    q->cache.slices = g_hash_table_new(g_direct_hash, g_direct_equal);
+    q->cache.max_slices = MAX(MIN_SLICES, bytes / q->slice_size);
+}
+
+static void remove_slice(struct qcow2 *q, struct qcow2_slice *slice)
+{
+    g_hash_table_remove(q->cache.slices, key_of(slice->offset));
+    g_queue_unlink(&q->cache.lru, &slice->lru);
+    if (slice->dirty)
+        g_queue_unlink(&q->cache.dirty[slice->table], &slice->dirty_link);
+    g_free(slice->data);
+    g_free(slice);
+}
+
+void qcow2_cache_finish(struct qcow2 *q)
+{
+    while (q->cache.lru.head != NULL)
+        remove_slice(q, q->cache.lru.head->data);
+    g_clear_pointer(&q->cache.slices, g_hash_table_unref);
+}
+
+static struct qcow2_slice *find_slice(struct qcow2 *q, uint64_t offset)
+{
+    return g_hash_table_lookup(q->cache.slices, key_of(offset));
+}
+
+static struct qcow2_slice *add_slice(struct qcow2 *q, enum qcow2_table table, uint64_t offset)
+{
+    struct qcow2_slice *slice = g_new0(struct qcow2_slice, 1);
+
+    slice->offset = offset;
+    slice->table = table;
+    slice->data = g_malloc0(q->slice_size);
+    slice->lru.data = slice;
+    slice->dirty_link.data = slice;
+    g_hash_table_insert(q->cache.slices, key_of(offset), slice);
+    g_queue_push_head_link(&q->cache.lru, &slice->lru);
+    return slice;
+}
+
+/* Makes room for one more. Where too many are dirty they are first brought to the disk, for which
+ * the lock is let go: -EAGAIN. Who brings tables to the disk may need a slice for that itself: it
+ * gets one beyond the limit. */
+static int make_room(struct qcow2 *q)
+{
+    unsigned dirty = q->cache.dirty[QCOW2_L2].length + q->cache.dirty[QCOW2_REFCOUNTS].length;
+
+    if (g_hash_table_size(q->cache.slices) < q->cache.max_slices)
+        return 0;
+    if (dirty > q->cache.max_slices / 2 && !q->syncing) {
+        int result = qcow2_sync_locked(q, QCOW2_SYNC_REFCOUNTS);
+
+        return result < 0 ? result : -EAGAIN;
+    }
+    for (GList *link = q->cache.lru.tail; link != NULL; link = link->prev) {
+        struct qcow2_slice *slice = link->data;
+
+        if (slice->pins == 0 && !slice->dirty && !slice->loading) {
+            remove_slice(q, slice);
+            break;
+        }
+    }
+    return 0;
+}
+
+static void touch(struct qcow2 *q, struct qcow2_slice *slice)
+{
+    if (q->cache.lru.head == &slice->lru)
+        return;
+    g_queue_unlink(&q->cache.lru, &slice->lru);
+    g_queue_push_head_link(&q->cache.lru, &slice->lru);
+}
+
+/* -EAGAIN on success, since the lock was let go. */
+static int load(struct qcow2 *q, struct qcow2_slice *slice)
+{
+    int result;
+
+    slice->loading = true;
+    slice->pins++;
+    g_mutex_unlock(&q->lock);
+    result = file_read_buffer(q->file, slice->data, q->slice_size, slice->offset);
+    g_mutex_lock(&q->lock);
+    slice->loading = false;
+    slice->pins--;
+    g_cond_broadcast(&q->changed);
+    if (result < 0) {
+        /* Others that wait for it look it up again, and find it gone. */
+        remove_slice(q, slice);
+        return result;
+    }
+    return -EAGAIN;
+}
+
+int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
+                    struct qcow2_slice **ret_slice)
+{
+    struct qcow2_slice *slice = find_slice(q, offset);
+    int result;
+
+    if (slice == NULL) {
+        result = make_room(q);
+        return result < 0 ? result : load(q, add_slice(q, table, offset));
+    }
+    if (slice->loading) {
+        g_cond_wait(&q->changed, &q->lock);
+        return -EAGAIN;
+    }
+    if (slice->table != table)
+        return qcow2_corrupt(q, "a table is in use as two kinds", offset);
+    touch(q, slice);
+    slice->pins++;
+    *ret_slice = slice;
+    return 0;
+}
+
+struct qcow2_slice *qcow2_cache_new(struct qcow2 *q, enum qcow2_table table, uint64_t offset)
+{
+    struct qcow2_slice *slice = find_slice(q, offset);
+
+    if (slice == NULL) {
+        slice = add_slice(q, table, offset);
+    } else {
+        if (slice->dirty)
+            qcow2_cache_clean(q, slice);
+        memset(slice->data, 0, q->slice_size);
+        slice->table = table;
+    }
+    slice->pins++;
+    qcow2_cache_dirty(q, slice);
+    return slice;
+}
+
+void qcow2_cache_put(struct qcow2 *q, struct qcow2_slice *slice)
+{
+    slice->pins--;
+}
+
+void qcow2_cache_dirty(struct qcow2 *q, struct qcow2_slice *slice)
+{
+    if (slice->dirty)
+        return;
+    slice->dirty = true;
+    g_queue_push_tail_link(&q->cache.dirty[slice->table], &slice->dirty_link);
+}
+
+void qcow2_cache_clean(struct qcow2 *q, struct qcow2_slice *slice)
+{
+    slice->dirty = false;
+    g_queue_unlink(&q->cache.dirty[slice->table], &slice->dirty_link);
+}
+
+void qcow2_cache_forget(struct qcow2 *q, uint64_t offset, uint64_t length)
+{
+    /* Whichever is less: all slices of the range, or all that there are. */
+    if (length / q->slice_size <= g_hash_table_size(q->cache.slices)) {
+        for (uint64_t at = offset; at < offset + length; at += q->slice_size) {
+            struct qcow2_slice *slice = find_slice(q, at);
+
+            if (slice != NULL && slice->pins == 0)
+                remove_slice(q, slice);
+        }
+        return;
+    }
+    for (GList *link = q->cache.lru.head; link != NULL;) {
+        struct qcow2_slice *slice = link->data;
+
+        link = link->next;
+        if (slice->pins == 0 && slice->offset >= offset && slice->offset < offset + length)
+            remove_slice(q, slice);
+    }
+}
+
+static void drop(struct qcow2 *q, bool l2_only)
+{
+    for (GList *link = q->cache.lru.head; link != NULL;) {
+        struct qcow2_slice *slice = link->data;
+
+        link = link->next;
+        if (slice->pins == 0 && !slice->dirty && !slice->loading &&
+            (!l2_only || slice->table == QCOW2_L2))
+            remove_slice(q, slice);
+    }
+}
+
+void qcow2_cache_drop_clean(struct qcow2 *q)
+{
+    drop(q, false);
+}
+
+void qcow2_cache_drop_tables(struct qcow2 *q)
+{
+    drop(q, true);
+}

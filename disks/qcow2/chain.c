@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Images that lie on others: made independent, put on another, or given back to what they lie on.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "core/error.h"
+#include "disks/qcow2/write.h"
+
+#define COPY_BYTES (1024 * 1024) /* looked at and copied at a time */
+
+static bool failed(struct image *image, int result, const char *what, GError **err)
+{
+    if (result == -ECANCELED)
+        return vmdesk_fail(err, VMDESK_ERROR_CANCELLED, "Stopped as asked.");
+    return result == 0 || vmdesk_error_from_errno(err, -result, NULL, "Cannot %s the image %s",
+                                                  what, image->file->path);
+}
+
+/* Gives what begins the range, and is unallocated, its own place. With the lock held. */
+static int copy_up(struct qcow2 *q, uint64_t offset, uint64_t length)
+{
+    struct qcow2_piece piece = {.offset = offset, .fill_end = offset + length};
+    uint64_t done;
+
+    while (qcow2_change_find(q, offset >> q->cluster_bits, 1) != NULL)
+        g_cond_wait(&q->changed, &q->lock);
+    return qcow2_write_new(q, &piece, &done);
+}
+
+/* Whether two images, of which one may be missing, read differently. */
+static int differ(struct image *one, struct image *two, uint64_t offset, uint64_t length,
+                  uint8_t *buffers, bool *ret_differ)
+{
+    struct image *images[] = {one, two};
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct image above = {.backing = images[i]};
+        const struct iovec iov = {buffers + i * length, length};
+        int result = image_read_backing(&above, &iov, 1, offset);
+
+        if (result < 0)
+            return result;
+    }
+    *ret_differ = memcmp(buffers, buffers + length, length) != 0;
+    return 0;
+}
+
+/* One step: *length becomes what was looked at. target: what the image shall lie on. */
+static int move_step(struct qcow2 *q, struct image *target, uint64_t offset, uint64_t *length,
+                     uint8_t *buffers)
+{
+    struct qcow2_extent extent;
+    struct qcow2_user user;
+    bool copy;
+    int result;
+
+    g_mutex_lock(&q->lock);
+    do
+        result = qcow2_lookup(q, offset, *length, &extent);
+    while (result == -EAGAIN);
+    g_mutex_unlock(&q->lock);
+    *length = extent.length;
+    if (result < 0 || extent.kind != QCOW2_UNALLOCATED)
+        return result;
+    *length = MIN(*length, q->cluster_size - (offset & (q->cluster_size - 1)));
+    if (target == NULL) {
+        uint64_t known;
+
+        result = image_backing_status(q->image, offset, *length, &copy, &known);
+        if (result == 0 && !copy && known < *length)
+            copy = true; /* some of it may be */
+    } else
+        result = differ(q->image->backing, target, offset, *length, buffers, &copy);
+    if (result < 0 || !copy)
+        return result;
+    g_mutex_lock(&q->lock);
+    qcow2_user_begin(q, &user);
+    do {
+        result = qcow2_prepare_change(q);
+        if (result == 0)
+            result = qcow2_lookup(q, offset, *length, &extent);
+        if (result == 0 && extent.kind == QCOW2_UNALLOCATED)
+            result = copy_up(q, offset, extent.length);
+    } while (result == -EAGAIN);
+    *length = extent.length;
+    qcow2_user_end(q, &user);
+    g_mutex_unlock(&q->lock);
+    return result;
+}
+
+/* Until the image reads the same on `target`. */
+static int move_all(struct qcow2 *q, struct image *target, const struct image_progress *progress)
+{
+    uint64_t size = q->image->size;
+    g_autofree uint8_t *buffers = g_try_malloc(q->cluster_size * 2);
+    int result = buffers != NULL ? 0 : -ENOMEM;
+
+    for (uint64_t done = 0; done < size && result == 0;) {
+        uint64_t length = MIN(size - done, COPY_BYTES);
+
+        if (!image_step(progress, done, size, NULL))
+            return -ECANCELED;
+        /* Where there is nothing on either side long ranges go at once. */
+        if (target == NULL)
+            length = size - done;
+        result = move_step(q, target, done, &length, buffers);
+        done += length;
+    }
+    return result;
+}
+
+/* The header with other names, and the image on another backing image. Takes the names and the
+ * image. */
+static int change_backing(struct qcow2 *q, char *name, char *format, struct image *backing)
+{
+    struct image *old = q->image->backing;
+    char *old_name = q->header.backing_name, *old_format = q->header.backing_format;
+    int result;
+
+    qcow2_pause(q);
+    g_mutex_lock(&q->lock);
+    result = qcow2_prepare_change(q);
+    g_mutex_unlock(&q->lock);
+    if (result == 0)
+        result = qcow2_settle(q);
+    q->header.backing_name = name;
+    q->header.backing_format = format;
+    if (result == 0)
+        result = qcow2_header_write(q->file, &q->header);
+    if (result == 0)
+        result = q->file->ops->flush(q->file);
+    if (result == 0) {
+        q->image->backing = backing;
+    } else {
+        q->header.backing_name = old_name;
+        q->header.backing_format = old_format;
+        qcow2_header_write(q->file, &q->header);
+    }
+    qcow2_resume(q);
+    if (result == 0) {
+        g_free(old_name);
+        g_free(old_format);
+        image_close(old);
+    } else {
+        g_free(name);
+        g_free(format);
+        image_close(backing);
+    }
+    return result;
+}
+
+bool qcow2_flatten(struct image *image, const struct image_progress *progress, GError **err)
+{
+    struct qcow2 *q = image->state;
+    int result;
+
+    if (q->snapshots->len > 0)
+        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
+                           "The image %s has snapshots, which need its backing file too: delete "
+                           "them first.",
+                           image->file->path);
+    result = move_all(q, NULL, progress);
+    if (result == 0)
+        result = change_backing(q, NULL, NULL, NULL);
+    return failed(image, result, "flatten", err);
+}
+
+bool qcow2_rebase(struct image *image, const char *backing, const char *backing_format, bool safe,
+                  const struct image_progress *progress, GError **err)
+{
+    struct qcow2 *q = image->state;
+    const struct image_options options = {.cache = image->cache};
+    struct image *target = NULL;
+    int result = 0;
+
+    if (safe && q->snapshots->len > 0)
+        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
+                           "The image %s has snapshots, which need its backing file too: delete "
+                           "them first.",
+                           image->file->path);
+    if (safe && q->header.backing_name != NULL && image->backing == NULL)
+        return vmdesk_fail(err, VMDESK_ERROR_INVALID,
+                           "The image %s was opened without its backing file: nothing can be "
+                           "copied from that.",
+                           image->file->path);
+    if (backing != NULL && (safe || image->backing != NULL)) {
+        target = image_open_backing(image, backing, backing_format, &options, err);
+        if (target == NULL)
+            return false;
+    }
+    if (safe)
+        result = move_all(q, target, progress);
+    if (result < 0)
+        image_close(target);
+    else
+        result = change_backing(q, g_strdup(backing),
+                                g_strdup(backing != NULL ? backing_format : NULL), target);
+    if (result == -ENAMETOOLONG)
+        return vmdesk_fail(
+            err, VMDESK_ERROR_INVALID,
+            "The name %s does not fit the header of the image %s: use a shorter one.", backing,
+            image->file->path);
+    return failed(image, result, "rebase", err);
+}
+
+/* The backing image, opened for reading or writing. */
+static bool reopen_backing(struct image *image, bool read_only, GError **err)
+{
+    struct qcow2 *q = image->state;
+    const struct image_options options = {.format = q->header.backing_format,
+                                          .read_only = read_only,
+                                          .cache = image->cache};
+    const struct file_options file_options = {.read_only = read_only,
+                                              .direct = image->cache == IMAGE_CACHE_DIRECT};
+    g_autofree char *path = image_resolve_name(image->file->path, q->header.backing_name);
+    struct file *file;
+
+    image_close(image->backing);
+    image->backing = NULL;
+    file = file_open(path, &file_options, err);
+    if (file != NULL)
+        image->backing = image_open_above(file, &options, image->io, image, err);
+    return image->backing != NULL;
+}
+
+/* Brings one range down; *length becomes what was looked at. */
+static int commit_step(struct image *image, uint64_t offset, uint64_t *length, uint8_t *buffer)
+{
+    struct qcow2 *q = image->state;
+    struct block_request zeroes = {.op = BLOCK_WRITE_ZEROES, .offset = offset};
+    struct qcow2_extent extent;
+    struct iovec iov;
+    int result;
+
+    g_mutex_lock(&q->lock);
+    do
+        result = qcow2_lookup(q, offset, *length, &extent);
+    while (result == -EAGAIN);
+    g_mutex_unlock(&q->lock);
+    *length = extent.length;
+    if (result < 0 || extent.kind == QCOW2_UNALLOCATED)
+        return result;
+    if (extent.kind == QCOW2_ZEROS || extent.kind == QCOW2_ZEROS_KEPT) {
+        zeroes.length = *length;
+        return -image_run(image->backing, &zeroes);
+    }
+    *length = MIN(*length, COPY_BYTES);
+    iov = (struct iovec){buffer, *length};
+    result = qcow2_read_range(q, &iov, 1, offset);
+    return result < 0 ? result : -image_write(image->backing, buffer, offset, *length);
+}
+
+static int commit_all(struct image *image, const struct image_progress *progress)
+{
+    g_autofree uint8_t *buffer = g_malloc(COPY_BYTES);
+    int result = 0;
+
+    for (uint64_t done = 0; done < image->size && result == 0;) {
+        uint64_t length = image->size - done;
+
+        if (!image_step(progress, done, image->size, NULL))
+            return -ECANCELED;
+        result = commit_step(image, done, &length, buffer);
+        done += length;
+    }
+    return result == 0 ? -image_flush(image->backing) : result;
+}
+
+/* The image without data: an empty L1 table, and all else is freed. */
+static int make_empty(struct qcow2 *q)
+{
+    uint32_t entries = q->header.l1_size;
+    g_autofree uint64_t *old = g_memdup2(q->l1, (gsize)entries * 8);
+    uint64_t *l1 = g_try_new0(uint64_t, MAX(entries, 1));
+    int result = l1 != NULL ? qcow2_settle(q) : -ENOMEM;
+    bool unknown;
+
+    if (result == 0)
+        result = qcow2_switch_l1(q, l1, entries, q->header.size, &unknown);
+    if (result < 0) {
+        g_free(l1);
+        return result;
+    }
+    result = qcow2_tree_add(q, old, entries, -1);
+    return result < 0 ? result : qcow2_settle(q);
+}
+
+static bool commit_paused(struct image *image, const struct image_progress *progress, GError **err)
+{
+    struct qcow2 *q = image->state;
+    int result;
+
+    g_mutex_lock(&q->lock);
+    result = qcow2_prepare_change(q);
+    g_mutex_unlock(&q->lock);
+    if (result == 0)
+        result = qcow2_settle(q);
+    if (result < 0)
+        return failed(image, result, "commit", err);
+    if (image->backing->size < image->size &&
+        !image_resize(image->backing, image->size, 0, IMAGE_PREALLOCATION_OFF, NULL, err))
+        return false;
+    result = commit_all(image, progress);
+    if (result == 0)
+        result = make_empty(q);
+    return failed(image, result, "commit", err);
+}
+
+bool qcow2_commit(struct image *image, const struct image_progress *progress, GError **err)
+{
+    struct qcow2 *q = image->state;
+    bool done;
+
+    if (q->snapshots->len > 0)
+        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
+                           "The image %s has snapshots, which would change with its backing file: "
+                           "delete them first.",
+                           image->file->path);
+    if (q->data_file != q->file)
+        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
+                           "The image %s has an external data file: convert it instead.",
+                           image->file->path);
+    qcow2_pause(q);
+    done = reopen_backing(image, false, err) && commit_paused(image, progress, err);
+    if (!reopen_backing(image, true, done ? err : NULL))
+        done = false;
+    qcow2_resume(q);
+    return done;
+}
+
+/* Free clusters between others become holes; those at the end go. */
+static int punch(struct qcow2 *q, const struct image_progress *progress)
+{
+    uint64_t end = q->high_water, run = 0, last = 0;
+    int result = 0;
+
+    for (uint64_t cluster = 0; cluster < end && result == 0; cluster++) {
+        uint64_t refcount;
+
+        if (cluster % 65536 == 0 && !image_step(progress, cluster, end, NULL))
+            return -ECANCELED;
+        g_mutex_lock(&q->lock);
+        result = qcow2_refcount_get(q, cluster, &refcount);
+        g_mutex_unlock(&q->lock);
+        if (result < 0)
+            break;
+        if (refcount == 0) {
+            run++;
+            continue;
+        }
+        if (run > 0)
+            result = q->file->ops->discard(q->file, (cluster - run) << q->cluster_bits,
+                                           run << q->cluster_bits);
+        run = 0;
+        last = cluster + 1;
+    }
+    if (result < 0 || q->file->fixed_size)
+        return result;
+    result = q->file->ops->truncate(q->file, last << q->cluster_bits);
+    if (result == 0) {
+        q->high_water = last;
+        q->file_length = last << q->cluster_bits;
+    }
+    return result;
+}
+
+bool qcow2_compact(struct image *image, const struct image_progress *progress, GError **err)
+{
+    struct qcow2 *q = image->state;
+    int result;
+
+    qcow2_pause(q);
+    g_mutex_lock(&q->lock);
+    result = qcow2_prepare_change(q);
+    g_mutex_unlock(&q->lock);
+    if (result == 0)
+        result = qcow2_settle(q);
+    if (result == 0)
+        result = punch(q, progress);
+    qcow2_resume(q);
+    return failed(image, result, "compact", err);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How often each cluster of the file is referred to, in pages, so that a sparse file takes no more
+ * memory than what it has. */
+#include "disks/qcow2/check.h"
+
+#define CHECK_PAGE 4096 /* clusters */
+
+void qcow2_count_init(struct qcow2_checker *checker)
+{
+    checker->pages = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+    checker->tables = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+    checker->last_page = UINT64_MAX;
+}
+
+void qcow2_count_finish(struct qcow2_checker *checker)
+{
+    g_hash_table_unref(checker->pages);
+    g_hash_table_unref(checker->tables);
+}
+
+static uint32_t *page_of(struct qcow2_checker *checker, uint64_t cluster, bool make)
+{
+    uint64_t number = cluster / CHECK_PAGE;
+    uint32_t *page;
+
+    if (number == checker->last_page)
+        return checker->last_counts;
+    page = g_hash_table_lookup(checker->pages, GSIZE_TO_POINTER(number));
+    if (page == NULL && make) {
+        page = g_try_new0(uint32_t, CHECK_PAGE);
+        if (page == NULL)
+            checker->out_of_memory = true;
+        else
+            g_hash_table_insert(checker->pages, GSIZE_TO_POINTER(number), page);
+    }
+    if (page != NULL) {
+        checker->last_page = number;
+        checker->last_counts = page;
+    }
+    return page;
+}
+
+bool qcow2_count(struct qcow2_checker *checker, uint64_t offset, uint64_t length,
+                 uint64_t references)
+{
+    uint64_t first = offset >> checker->q->cluster_bits, last;
+
+    if (length == 0)
+        return true;
+    if (offset > IMAGE_MAX_SIZE || length > IMAGE_MAX_SIZE)
+        return false;
+    last = (offset + length - 1) >> checker->q->cluster_bits;
+    if (last >= checker->file_clusters)
+        return false;
+    for (uint64_t cluster = first; cluster <= last; cluster++) {
+        uint32_t *page = page_of(checker, cluster, true);
+
+        if (page == NULL)
+            return true; /* the check fails for lack of memory */
+        page[cluster % CHECK_PAGE] =
+            MIN((uint64_t)page[cluster % CHECK_PAGE] + references, UINT32_MAX);
+    }
+    return true;
+}
+
+uint64_t qcow2_counted(struct qcow2_checker *checker, uint64_t cluster)
+{
+    uint32_t *page = page_of(checker, cluster, false);
+
+    return page != NULL ? page[cluster % CHECK_PAGE] : 0;
+}
