@@ -121,6 +121,7 @@ engine_libengine_a_SOURCES = \
 	engine/dev/debugcon.c engine/dev/debugcon.h \
 	engine/dev/edid.c engine/dev/edid.h \
 	engine/dev/flash.c engine/dev/flash.h \
+	engine/dev/fpu_error.c engine/dev/fpu_error.h \
 	engine/dev/fw_cfg.c engine/dev/fw_cfg.h \
 	engine/dev/i8042.c engine/dev/i8042.h \
 	engine/dev/ich9_lpc.c engine/dev/ich9_lpc.h \

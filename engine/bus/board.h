@@ -25,6 +25,9 @@ struct board_events {
     void (*debug_exit)(void *opaque, uint32_t code);
 };
 
+/* What a processor drives when it meets an x87 error with CR0.NE clear: FERR#, as PCs wire it. */
+#define BOARD_FERR_IRQ 13
+
 struct board {
     GMutex lock;
     struct memory_map *memory;

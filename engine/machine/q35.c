@@ -8,6 +8,7 @@
 #include "engine/dev/debug_exit.h"
 #include "engine/dev/debugcon.h"
 #include "engine/dev/flash.h"
+#include "engine/dev/fpu_error.h"
 #include "engine/dev/fw_cfg.h"
 #include "engine/dev/ich9_smbus.h"
 #include "engine/dev/mch.h"
@@ -83,6 +84,7 @@ static bool add_isa_devices(struct q35 *q35, GError **err)
     rtc_set_memory(rtc, q35->ram->low, q35->ram->high, config->cpus);
     q35->i8042 = i8042_new(board, &board->isa_irq[IRQ_KEYBOARD], &board->isa_irq[IRQ_MOUSE]);
     port92_new(board);
+    fpu_error_new(board);
     if (config->serial != CONFIG_SERIAL_OFF)
         serial_new(board, "serial0", COM1_PORT, &board->isa_irq[IRQ_COM1], q35->serial_backend);
     if (debugcon_new(board, DEBUGCON_PORT, console, err) == NULL)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Devices of a port or two. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "core/error.h"
 #include "engine/dev/debug_exit.h"
 #include "engine/dev/debugcon.h"
+#include "engine/dev/fpu_error.h"
 #include "engine/dev/port92.h"
 #include "tests/fakes/fake_board.h"
 #include "tests/fakes/temp_folder.h"
@@ -137,6 +139,21 @@ START_TEST(exit_port_is_taken)
 }
 END_TEST
 
+START_TEST(fpu_error_is_acknowledged)
+{
+    fpu_error_new(&fake.board);
+    irq_line_set(&fake.board.isa_irq[BOARD_FERR_IRQ], true);
+    ck_assert(fake.irq_level[13]);
+    ck_assert_uint_eq(fake_in8(&fake, 0xf0), 0xff);
+    ck_assert(fake.irq_level[13]);
+    fake_out8(&fake, 0xf0, 0);
+    ck_assert(!fake.irq_level[13]);
+    irq_line_set(&fake.board.isa_irq[BOARD_FERR_IRQ], true);
+    board_reset_devices(&fake.board);
+    ck_assert(!fake.irq_level[13]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("debug_ports");
@@ -152,6 +169,7 @@ int main(void)
     tcase_add_test(tc, console_errors);
     tcase_add_test(tc, exit_port);
     tcase_add_test(tc, exit_port_is_taken);
+    tcase_add_test(tc, fpu_error_is_acknowledged);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

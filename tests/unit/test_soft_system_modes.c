@@ -373,6 +373,24 @@ START_TEST(interrupt_shadows)
 }
 END_TEST
 
+/* An x87 error is IRQ 13 where CR0.NE is clear, and #MF where it is set. */
+START_TEST(x87_error)
+{
+    static const uint8_t control[] = {0x7b, 0x03};       /* all but division by zero is masked */
+    const char *program = "dbe3 d92b d9e8 d9ee def9 9b"; /* 1 / 0, and fwait */
+    const struct irq_line *line = &m->board.isa_irq[BOARD_FERR_IRQ];
+
+    set_mode(SOFT_MACHINE_LONG64, 0);
+    m->state.gpr[X86_RBX] = SOFT_MACHINE_DATA;
+    soft_machine_put(m, SOFT_MACHINE_DATA, control, sizeof(control));
+    ck_assert_int_eq(soft_machine_try(m, program), X86_MF);
+    ck_assert(!line->level);
+    m->state.cr0 &= ~CR0_NE;
+    ck_assert_int_eq(soft_machine_try(m, program), -1);
+    ck_assert(line->level);
+}
+END_TEST
+
 START_TEST(halt_and_wake)
 {
     set_mode(SOFT_MACHINE_LONG64, 0);
@@ -534,6 +552,7 @@ int main(void)
     tcase_add_test(test, sysenter_and_sysexit);
     tcase_add_test(test, swapgs);
     tcase_add_test(test, interrupt_shadows);
+    tcase_add_test(test, x87_error);
     tcase_add_test(test, halt_and_wake);
     tcase_add_test(test, encodings);
     tcase_add_test(test, self_modifying_code);

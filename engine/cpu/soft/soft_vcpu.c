@@ -180,6 +180,16 @@ static const struct vcpu_ops soft_vcpu_ops = {
     .free = free_vcpu,
 };
 
+/* It stays up until the guest acknowledges it at the board: engine/dev/fpu_error.h. */
+static void raise_ferr(void *opaque)
+{
+    struct board *board = opaque;
+
+    g_mutex_lock(&board->lock);
+    irq_line_set(&board->isa_irq[BOARD_FERR_IRQ], true);
+    g_mutex_unlock(&board->lock);
+}
+
 struct vcpu *soft_vcpu_new(struct accel *accel, unsigned index, GError **err)
 {
     struct soft_vcpu *v = g_new0(struct soft_vcpu, 1);
@@ -190,5 +200,7 @@ struct vcpu *soft_vcpu_new(struct accel *accel, unsigned index, GError **err)
         g_free(v);
         return NULL;
     }
+    v->cpu.fpu.ferr = raise_ferr;
+    v->cpu.fpu.ferr_opaque = accel->board;
     return &v->vcpu;
 }
