@@ -3,6 +3,7 @@
 GUEST_TESTS = \
 	tests/guest/test_bad_files.sh \
 	tests/guest/test_control_abuse.sh \
+	tests/guest/test_disk_jobs.sh \
 	tests/guest/test_engine_kill.sh \
 	tests/guest/test_grub_cd.sh \
 	tests/guest/test_installer.sh \
