@@ -58,7 +58,7 @@ static inline bool soft_tlb_hit(const struct soft_tlb_entry *table, uint64_t lin
     const struct soft_tlb_entry *e = &table[soft_tlb_index(linear)];
     uint64_t within = linear - e->page;
 
-    *ret_host = e->host + within;
+    *ret_host = (uint8_t *)((uintptr_t)e->host + within); /* no pointer unless it is a hit */
     return __builtin_expect(within <= SOFT_PAGE_SIZE - size, 1);
 }
 
