@@ -108,20 +108,23 @@ SOFT_OPERATION(stmxcsr)
     soft_write_mem32(cpu, insn, cpu->fpu.mxcsr);
 }
 
-static void check_xsave(struct soft_cpu *cpu)
-{
-    if (!(cpu->cr4 & CR4_OSXSAVE))
-        soft_raise_ud(cpu);
-    if (cpu->cr0 & CR0_TS)
-        soft_raise(cpu, X86_NM, 0);
-}
-
 /* EDX:EAX, as far as it is enabled. */
 static uint64_t requested(const struct soft_cpu *cpu)
 {
     uint64_t mask = (uint32_t)cpu->gpr[X86_RAX] | cpu->gpr[X86_RDX] << 32;
 
     return mask & cpu->xcr0;
+}
+
+static void check_xsave(struct soft_cpu *cpu)
+{
+    if (!(cpu->cr4 & CR4_OSXSAVE))
+        soft_raise_ud(cpu);
+    if (cpu->cr0 & CR0_TS)
+        soft_raise(cpu, X86_NM, 0);
+    /* Only another accelerator's guest can have enabled others; they are not moved here. */
+    if (requested(cpu) & ~(uint64_t)(XCR0_X87 | XCR0_SSE))
+        soft_leave_if_lent(cpu);
 }
 
 /*
