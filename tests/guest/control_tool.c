@@ -3,9 +3,11 @@
  * A control client for tests:
  *
  *   control_tool SOCKET call COMMAND [ARGUMENTS]  print the result as JSON
- *   control_tool SOCKET flood BYTES               send a line of so many bytes; print "dropped"
- * when the engine hangs up, fail when it takes them all control_tool SOCKET deaf ask and never
- * read; print "dropped", or fail
+ *
+ *   control_tool SOCKET flood BYTES  send a line of so many bytes; print "dropped" when the engine
+ *                                    hangs up, fail when it takes them all
+ *
+ *   control_tool SOCKET deaf         ask and never read; print "dropped", or fail
  */
 #include <errno.h>
 #include <glib.h>
