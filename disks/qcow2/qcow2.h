@@ -374,7 +374,7 @@ bool qcow2_snapshot_rename(struct image *image, const char *snapshot, const char
                            GError **err);
 
 /* tree.c: an L1 table and all that it leads to. Paused, synced, without the lock. */
-/* +1: counts the clusters once more, or not at all on failure; -1: frees them. */
+/* +1: counts the clusters once more; -1: frees them. On failure nothing has changed. */
 int qcow2_tree_add(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size, int delta);
 /* Sets the copied flags of the active tables by what the refcounts are; or shared: all are. */
 int qcow2_tree_set_copied(struct qcow2 *q, bool shared);

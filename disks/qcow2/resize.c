@@ -91,16 +91,13 @@ int qcow2_set_size(struct qcow2 *q, uint64_t size)
     return result < 0 ? result : write_size(q, size);
 }
 
-/* What lies past the old end may be the rest of a cluster that was cut, or the backing image's. */
+/* What lies past the old end may be the rest of a cluster that was cut, what a shrinking that
+ * failed did not come to, or the backing image's. */
 static int zero_new(struct qcow2 *q, uint64_t from, uint64_t to)
 {
-    struct block_request request = {.op = BLOCK_WRITE_ZEROES, .offset = from};
-    uint64_t end = MIN(to, (from + q->cluster_size - 1) & ~(q->cluster_size - 1));
+    struct block_request request = {.op = BLOCK_WRITE_ZEROES, .offset = from, .length = to - from};
     int result = 0;
 
-    if (q->image->backing != NULL)
-        end = MAX(end, MIN(to, q->image->backing->size));
-    request.length = end - from;
     /* Nobody else changes anything, so that it never waits. */
     if (request.length > 0)
         qcow2_zero(q, &request, &result);

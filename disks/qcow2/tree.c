@@ -26,7 +26,8 @@ int qcow2_table_write(struct qcow2 *q, uint64_t offset, const uint64_t *table, u
     return entries > 0 ? file_write_buffer(q->file, raw, entries * 8, offset) : 0;
 }
 
-/* Clusters in a row change together; those that were counted are remembered, to be taken back. */
+/* Clusters in a row change together. A failure leaves all as it was: those that were counted are
+ * remembered, to be taken back, and those to be freed are only freed in the end. */
 struct run {
     uint64_t first, count;
 };
@@ -35,7 +36,7 @@ struct walk {
     struct qcow2 *q;
     int delta;
     struct run run;
-    GArray *counted; /* struct run */
+    GArray *done; /* struct run */
 };
 
 static int run_end(struct walk *walk)
@@ -45,14 +46,13 @@ static int run_end(struct walk *walk)
 
     if (walk->run.count == 0)
         return 0;
-    g_mutex_lock(&q->lock);
-    if (walk->delta > 0)
+    if (walk->delta > 0) {
+        g_mutex_lock(&q->lock);
         result = qcow2_refcount_add(q, walk->run.first, walk->run.count, 1);
-    else
-        qcow2_free(q, walk->run.first << q->cluster_bits, walk->run.count, true);
-    g_mutex_unlock(&q->lock);
-    if (result == 0 && walk->delta > 0)
-        g_array_append_val(walk->counted, walk->run);
+        g_mutex_unlock(&q->lock);
+    }
+    if (result == 0)
+        g_array_append_val(walk->done, walk->run);
     walk->run.count = 0;
     return result;
 }
@@ -70,15 +70,20 @@ static int run_add(struct walk *walk, uint64_t first, uint64_t count)
     return result;
 }
 
-static void take_back(struct walk *walk)
+static void finish(struct walk *walk, bool failed)
 {
-    g_mutex_lock(&walk->q->lock);
-    for (guint i = 0; i < walk->counted->len; i++) {
-        struct run *run = &g_array_index(walk->counted, struct run, i);
+    struct qcow2 *q = walk->q;
 
-        qcow2_refcount_add(walk->q, run->first, run->count, -1);
+    g_mutex_lock(&q->lock);
+    for (guint i = 0; i < walk->done->len; i++) {
+        struct run *run = &g_array_index(walk->done, struct run, i);
+
+        if (failed && walk->delta > 0)
+            qcow2_refcount_add(q, run->first, run->count, -1);
+        else if (!failed && walk->delta < 0)
+            qcow2_free(q, run->first << q->cluster_bits, run->count, true);
     }
-    g_mutex_unlock(&walk->q->lock);
+    g_mutex_unlock(&q->lock);
 }
 
 static int add_entry(struct walk *walk, struct qcow2_entry entry)
@@ -125,11 +130,10 @@ int qcow2_tree_add(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size, int de
 
     if (table == NULL)
         return result;
-    walk.counted = g_array_new(FALSE, FALSE, sizeof(struct run));
+    walk.done = g_array_new(FALSE, FALSE, sizeof(struct run));
     result = walk_tables(&walk, l1, l1_size, table);
-    if (result < 0)
-        take_back(&walk);
-    g_array_unref(walk.counted);
+    finish(&walk, result < 0);
+    g_array_unref(walk.done);
     return result;
 }
 

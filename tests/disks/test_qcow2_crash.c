@@ -503,6 +503,42 @@ static unsigned try_failures(struct oracle *oracle, uint32_t seed)
     return tried;
 }
 
+/* A disk that could not become smaller is none the worse, and larger again shows nothing old. */
+static bool try_shrinking(struct oracle *oracle, unsigned nth)
+{
+    struct trial trial = {.oracle = oracle,
+                          .create = {.format = "qcow2",
+                                     .size = MAX_SECTORS * SECTOR,
+                                     .cluster_size = SECTOR,
+                                     .refcount_bits = 16}};
+    struct state safe = {.count = MAX_SECTORS};
+    g_autofree char *when = g_strdup_printf("when call %u of shrinking fails", nth);
+    struct done_op all = {.count = MAX_SECTORS, .number = 1};
+    uint64_t keep = MAX_SECTORS / 3;
+    bool happened;
+
+    trial.ops = g_array_new(FALSE, FALSE, sizeof(struct done_op));
+    trial.saved = g_ptr_array_new();
+    create_image(&trial);
+    if (do_write(&trial, &all) != 0 || image_flush(trial.image) != 0)
+        oracle_fail(oracle, "%s: the disk cannot be filled", when);
+    recording_fail(trial.recording, RECORDING_CHANGES | RECORDING_READS, nth, EIO, false);
+    image_resize(trial.image, keep * SECTOR, IMAGE_RESIZE_SHRINK, IMAGE_PREALLOCATION_OFF, NULL,
+                 NULL);
+    happened = recording_calls(trial.recording) >= nth;
+    recording_fail(trial.recording, 0, 0, 0, false);
+    check_good(&trial, trial.image, when);
+    for (uint64_t i = 0; i < MAX_SECTORS; i++)
+        safe.sectors[i] = i < image_size(trial.image) / SECTOR;
+    if (!image_resize(trial.image, MAX_SECTORS * SECTOR, 0, IMAGE_PREALLOCATION_OFF, NULL, NULL))
+        oracle_fail(oracle, "%s: the disk cannot be larger again", when);
+    check_sectors(&trial, trial.image, 0, &safe, when);
+    check_good(&trial, trial.image, when);
+    image_close(trial.image);
+    end(&trial);
+    return happened;
+}
+
 int main(void)
 {
     const char *seconds = g_getenv("CRASH_SECONDS");
@@ -514,6 +550,8 @@ int main(void)
     oracle_init(&oracle);
     stop = g_get_monotonic_time() +
            (seconds != NULL ? atoi(seconds) : DEFAULT_SECONDS) * G_USEC_PER_SEC;
+    for (unsigned nth = 1; try_shrinking(&oracle, nth); nth++)
+        failures++;
     do {
         printf("image %u has the seed %u\n", images++, oracle.seed);
         fflush(stdout);
