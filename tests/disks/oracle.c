@@ -7,14 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/seed.h"
+
 #define IO_THREADS 4
 #define READ_BYTES (1024 * 1024)
 
 void oracle_init(struct oracle *oracle)
 {
-    const char *seed = g_getenv("ORACLE_SEED");
-
-    oracle->seed = seed != NULL ? g_ascii_strtoull(seed, NULL, 0) : g_random_int();
+    oracle->seed = test_seed("ORACLE_SEED");
     oracle->rand = g_rand_new_with_seed(oracle->seed);
     oracle->folder = g_dir_make_tmp("vmdesk-oracle-XXXXXX", NULL);
     oracle->io = io_context_new(IO_THREADS);

@@ -16,7 +16,7 @@ struct oracle {
     uint32_t seed;
 };
 
-/* ORACLE_SEED, or a new one, which is printed. */
+/* ORACLE_SEED (seed.h), which is printed. */
 void oracle_init(struct oracle *oracle);
 void oracle_finish(struct oracle *oracle);
 char *oracle_path(struct oracle *oracle, const char *name);

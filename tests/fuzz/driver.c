@@ -3,9 +3,9 @@
  * Runs a fuzz target without libFuzzer: first each file of its corpus, then mutations of them.
  *
  * "fuzz_foo" takes its corpus from FUZZ_CORPUS, or $srcdir/tests/fuzz/corpus/foo. FUZZ_RUNS is the
- * number of mutations (default: as many as fit in a second), FUZZ_SEED where they start. Run n uses
- * seed + n and nothing else, so the seed that a failure prints repeats it with FUZZ_RUNS=1. Files
- * given as arguments run alone.
+ * number of mutations (default: as many as fit in a second), FUZZ_SEED (seed.h) where they start.
+ * Run n uses seed + n and nothing else, so the seed that a failure prints repeats it with
+ * FUZZ_RUNS=1. Files given as arguments run alone.
  */
 #include <glib.h>
 #include <signal.h>
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/seed.h"
 
 #define FUZZ_MAX_INPUT (64 * 1024)
 #define FUZZ_MAX_INPUT_SECONDS 20
@@ -202,8 +203,8 @@ int main(int argc, char **argv)
 {
     g_autofree char *folder = corpus_folder(argv[0]);
     g_autoptr(GPtrArray) corpus = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-    const char *seed_text = g_getenv("FUZZ_SEED"), *runs_text = g_getenv("FUZZ_RUNS");
-    uint32_t seed = seed_text != NULL ? g_ascii_strtoull(seed_text, NULL, 0) : g_random_int();
+    const char *runs_text = g_getenv("FUZZ_RUNS");
+    uint32_t seed = test_seed("FUZZ_SEED");
     uint64_t runs = runs_text != NULL ? g_ascii_strtoull(runs_text, NULL, 0) : UINT64_MAX;
     gint64 end = runs_text != NULL ? G_MAXINT64 : g_get_monotonic_time() + FUZZ_DEFAULT_USEC;
     uint64_t run = 0;
