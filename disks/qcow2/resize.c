@@ -200,7 +200,7 @@ static int preallocate_run(struct qcow2 *q, uint64_t first, uint64_t wanted,
     g_mutex_unlock(&q->lock);
     if (preallocation == IMAGE_PREALLOCATION_FULL)
         result = file_write_zero_bytes(q->data_file, copy.host, length);
-    else if (!copy.fresh && q->data_file == q->file)
+    else if (!copy.fresh)
         result = file_write_zeroes(q->data_file, copy.host, length);
     if (result == 0 && preallocation == IMAGE_PREALLOCATION_FALLOC)
         result = file_allocate(q->data_file, copy.host, length);
