@@ -195,6 +195,8 @@ static bool run_op(struct trial *trial, struct done_op *op)
         break;
     case OP_RESIZE:
         op->after.count = 1 + rnd(trial, MAX_SECTORS);
+        if (op->after.count == trial->state.count)
+            return false; /* which brings nothing to the disk */
         for (uint64_t i = op->after.count; i < MAX_SECTORS; i++)
             op->after.sectors[i] = 0;
         failed = !image_resize(trial->image, op->after.count * SECTOR, IMAGE_RESIZE_SHRINK,
