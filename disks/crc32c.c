@@ -3,16 +3,19 @@
 
 #define POLYNOMIAL_REVERSED 0x82f63b78u
 
-uint32_t crc32c(const void *bytes, size_t size)
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
-    uint32_t crc = UINT32_MAX;
+    uint32_t table[256];
 
-    /* Headers of some kilobytes when an image is opened: a table would not be worth it. */
-    for (size_t i = 0; i < size; i++) {
-        crc ^= at[i];
+    /* What is summed is some kilobytes long: this costs less than to keep it. */
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = i;
         for (int bit = 0; bit < 8; bit++)
-            crc = crc & 1 ? crc >> 1 ^ POLYNOMIAL_REVERSED : crc >> 1;
+            table[i] = table[i] & 1 ? table[i] >> 1 ^ POLYNOMIAL_REVERSED : table[i] >> 1;
     }
+    crc = ~crc;
+    for (size_t i = 0; i < size; i++)
+        crc = crc >> 8 ^ table[(crc ^ at[i]) & 0xff];
     return ~crc;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint32_t crc32c(const void *bytes, size_t size);
+/* Of the bytes behind those that crc is of; 0: there are none. */
+uint32_t crc32c(uint32_t crc, const void *bytes, size_t size);
 
 #endif

@@ -11,6 +11,7 @@
 #include "disks/crc32c.h"
 #include "disks/piece.h"
 #include "disks/table_reader.h"
+#include "disks/vhdx_log.h"
 
 #define MIB (1024 * 1024)
 #define VHDX_HEADER_SIZE 4096
@@ -21,7 +22,7 @@
 #define VHDX_MAX_BLOCK (256 * MIB)
 #define VHDX_CHUNK_SECTORS (1 << 23) /* 2.5.1.1: sectors that one sector bitmap block describes */
 
-#define GUID_SIZE 16
+#define GUID_SIZE VHDX_GUID_SIZE
 
 /* 2.2.2 */
 struct vhdx_header {
@@ -88,6 +89,8 @@ static const uint8_t item_parent[GUID_SIZE] = {0x2d, 0x5f, 0xd3, 0xa8, 0x0b, 0xb
                                                0xab, 0xf7, 0xd3, 0xd8, 0x48, 0x34, 0xab, 0x0c};
 
 struct vhdx {
+    struct file *replayed; /* NULL: the image was closed well */
+    struct file *file;     /* this, or the image's */
     struct table_reader *tables;
     uint64_t bat_offset;
     uint32_t block_size, sector_size;
@@ -97,6 +100,7 @@ struct vhdx {
 /* An open in progress. */
 struct vhdx_opening {
     struct image *image;
+    struct file *replayed, *file; /* as of struct vhdx */
     uint64_t file_size;
     uint64_t bat_offset, metadata_offset;
     uint32_t bat_length, metadata_length;
@@ -113,17 +117,15 @@ static bool fail_damaged(const struct image *image, const char *what, GError **e
 }
 
 /* False with *err set where the system fails; *ret_short where the file ends. */
-static bool read_part(struct image *image, void *buffer, size_t size, uint64_t offset,
+static bool read_part(struct file *file, void *buffer, size_t size, uint64_t offset,
                       bool *ret_short, GError **err)
 {
-    int result =
-        offset > INT64_MAX - size ? -EIO : file_read_buffer(image->file, buffer, size, offset);
+    int result = offset > INT64_MAX - size ? -EIO : file_read_buffer(file, buffer, size, offset);
 
     *ret_short = result == -EIO;
     if (result == 0 || result == -EIO)
         return true;
-    return vmdesk_error_from_errno(err, -result, NULL, "Cannot read the image %s",
-                                   image->file->path);
+    return vmdesk_error_from_errno(err, -result, NULL, "Cannot read the image %s", file->path);
 }
 
 /* The checksum is that of the bytes with zeros in its place; it is always the second field. */
@@ -133,7 +135,23 @@ static bool checksum_fits(uint8_t *bytes, size_t size)
 
     memcpy(&stored, bytes + 4, sizeof(stored));
     memset(bytes + 4, 0, sizeof(stored));
-    return crc32c(bytes, size) == GUINT32_FROM_LE(stored);
+    return crc32c(0, bytes, size) == GUINT32_FROM_LE(stored);
+}
+
+/* What the log holds is read from there on, and the file is as long as it says. */
+static bool replay_log(struct vhdx_opening *opening, const struct vhdx_header *header, GError **err)
+{
+    if (GUINT16_FROM_LE(header->log_version) != 0)
+        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
+                           "The VHDX image %s was not closed well, and its log has the version %u: "
+                           "only 0 is known. Let Hyper-V open it once.",
+                           opening->image->file->path, GUINT16_FROM_LE(header->log_version));
+    opening->replayed = vhdx_log_replay(opening->image->file, GUINT64_FROM_LE(header->log_offset),
+                                        GUINT32_FROM_LE(header->log_length), header->log_id, err);
+    if (opening->replayed == NULL)
+        return false;
+    opening->file = opening->replayed;
+    return opening->file->ops->size(opening->file, &opening->file_size) == 0;
 }
 
 /* 2.2.2: of the two headers that with the larger sequence number counts. */
@@ -150,7 +168,7 @@ static bool read_header(struct vhdx_opening *opening, GError **err)
         struct vhdx_header header;
         bool is_short;
 
-        if (!read_part(opening->image, bytes, sizeof(bytes), offsets[i], &is_short, err))
+        if (!read_part(opening->file, bytes, sizeof(bytes), offsets[i], &is_short, err))
             return false;
         if (is_short || memcmp(bytes, "head", 4) != 0 || !checksum_fits(bytes, sizeof(bytes)))
             continue;
@@ -165,13 +183,8 @@ static bool read_header(struct vhdx_opening *opening, GError **err)
         return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
                            "The VHDX image %s has the version %u: only 1 is known.", path,
                            GUINT16_FROM_LE(current.version));
-    if (memcmp(current.log_id, no_log, sizeof(no_log)) != 0)
-        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
-                           "The VHDX image %s was not closed well: its log holds changes that are "
-                           "not in place yet. Let Hyper-V open it once, or run \"qemu-img check -r "
-                           "all\" on a copy of it.",
-                           path);
-    return true;
+    return memcmp(current.log_id, no_log, sizeof(no_log)) == 0 ||
+           replay_log(opening, &current, err);
 }
 
 static bool take_region(struct vhdx_opening *opening, const struct vhdx_region_entry *entry,
@@ -209,7 +222,7 @@ static bool read_regions(struct vhdx_opening *opening, GError **err)
     for (size_t i = 0; i < G_N_ELEMENTS(offsets) && !found; i++) {
         bool is_short;
 
-        if (!read_part(opening->image, bytes, VHDX_TABLE_SIZE, offsets[i], &is_short, err))
+        if (!read_part(opening->file, bytes, VHDX_TABLE_SIZE, offsets[i], &is_short, err))
             return false;
         found = !is_short && memcmp(bytes, "regi", 4) == 0 && checksum_fits(bytes, VHDX_TABLE_SIZE);
     }
@@ -238,7 +251,7 @@ static bool take_item(struct vhdx_opening *opening, const struct vhdx_metadata_e
 
     if (offset > opening->metadata_length || length > opening->metadata_length - offset)
         return fail_damaged(opening->image, "metadata", err);
-    if (!read_part(opening->image, words, MIN(length, sizeof(words)),
+    if (!read_part(opening->file, words, MIN(length, sizeof(words)),
                    opening->metadata_offset + offset, &is_short, err))
         return false;
     if (is_short)
@@ -269,8 +282,7 @@ static bool read_metadata(struct vhdx_opening *opening, GError **err)
     unsigned entries;
     bool is_short;
 
-    if (!read_part(opening->image, bytes, VHDX_TABLE_SIZE, opening->metadata_offset, &is_short,
-                   err))
+    if (!read_part(opening->file, bytes, VHDX_TABLE_SIZE, opening->metadata_offset, &is_short, err))
         return false;
     memcpy(&header, bytes, sizeof(header));
     entries = GUINT16_FROM_LE(header.entries);
@@ -310,7 +322,7 @@ static bool check_metadata(struct vhdx_opening *opening, GError **err)
 
 static bool vhdx_open(struct image *image, const struct image_options *options, GError **err)
 {
-    struct vhdx_opening opening = {.image = image};
+    struct vhdx_opening opening = {.image = image, .file = image->file};
     char signature[8];
     struct vhdx *vhdx;
     bool is_short;
@@ -319,18 +331,22 @@ static bool vhdx_open(struct image *image, const struct image_options *options, 
     if (result < 0)
         return vmdesk_error_from_errno(err, -result, NULL, "Cannot tell the size of the image %s",
                                        image->file->path);
-    if (!read_part(image, signature, sizeof(signature), 0, &is_short, err))
+    if (!read_part(image->file, signature, sizeof(signature), 0, &is_short, err))
         return false;
     if (is_short || memcmp(signature, "vhdxfile", sizeof(signature)) != 0)
         return vmdesk_fail(err, VMDESK_ERROR_INVALID,
                            "%s is no VHDX image: give its real format, or get it again.",
                            image->file->path);
     if (!read_header(&opening, err) || !read_regions(&opening, err) ||
-        !read_metadata(&opening, err) || !check_metadata(&opening, err))
+        !read_metadata(&opening, err) || !check_metadata(&opening, err)) {
+        file_close(opening.replayed);
         return false;
+    }
     vhdx = g_new(struct vhdx, 1);
     *vhdx = (struct vhdx){
-        .tables = table_reader_new(image->file),
+        .replayed = opening.replayed,
+        .file = opening.file,
+        .tables = table_reader_new(opening.file),
         .bat_offset = opening.bat_offset,
         .block_size = opening.block_size,
         .sector_size = opening.sector_size,
@@ -346,6 +362,7 @@ static void vhdx_close(struct image *image)
     struct vhdx *vhdx = image->state;
 
     table_reader_free(vhdx->tables);
+    file_close(vhdx->replayed);
     g_free(vhdx);
 }
 
@@ -374,7 +391,7 @@ static int vhdx_locate(struct image *image, uint64_t offset, uint64_t length, st
         return 0;
     case PAYLOAD_FULLY_PRESENT:
         piece->state = BLOCK_DATA;
-        piece->file = image->file;
+        piece->file = vhdx->file;
         piece->offset = (entry >> 20) * MIB + inside;
         return piece->offset > INT64_MAX - length ? -EIO : 0;
     }

@@ -43,6 +43,8 @@ disks_libdisks_a_SOURCES = \
 	disks/table_reader.h \
 	disks/uring.c \
 	disks/uring.h \
+	disks/vhdx_log.c \
+	disks/vhdx_log.h \
 	disks/vmdk_descriptor.c \
 	disks/vmdk_descriptor.h \
 	disks/vmdk_sparse.c \

@@ -1,8 +1,10 @@
 # What image formats stand on, and those that are only read.
 formats_test_libs = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS)
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_recording_file tests/unit/test_formats tests/unit/test_file
-TESTS += tests/unit/test_recording_file tests/unit/test_formats tests/unit/test_file
+check_PROGRAMS += tests/unit/test_recording_file tests/unit/test_formats tests/unit/test_file \
+	tests/unit/test_vhdx_log
+TESTS += tests/unit/test_recording_file tests/unit/test_formats tests/unit/test_file \
+	tests/unit/test_vhdx_log
 tests_unit_test_recording_file_SOURCES = \
 	tests/fakes/recording_file.c \
 	tests/fakes/recording_file.h \
@@ -19,6 +21,12 @@ tests_unit_test_formats_SOURCES = \
 	tests/unit/test_formats.c
 tests_unit_test_formats_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_formats_LDADD = $(formats_test_libs) $(CHECK_LIBS)
+tests_unit_test_vhdx_log_SOURCES = \
+	tests/fakes/memory_file.c tests/fakes/memory_file.h \
+	tests/fakes/temp_folder.c tests/fakes/temp_folder.h \
+	tests/unit/test_vhdx_log.c
+tests_unit_test_vhdx_log_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_vhdx_log_LDADD = $(formats_test_libs) $(CHECK_LIBS)
 endif
 
 format_fuzzers = \

@@ -13,10 +13,11 @@
 #include "disks/crc32c.h"
 #include "disks/image_format.h"
 #include "disks/io_context.h"
+#include "disks/vhdx_log.h"
 #include "tests/fakes/memory_file.h"
 #include "tests/fuzz/fuzz.h"
 
-#define MAX_FILE (8 * 1024 * 1024)
+#define MAX_FILE (16 * 1024 * 1024)
 #define MAX_STEPS 64
 #define VHDX_TABLE (64 * 1024)
 
@@ -74,8 +75,21 @@ static void fix_vhdx(struct memory_file *memory, uint64_t offset, size_t size)
     if (offset + size > memory->size)
         return;
     memset(memory->data + offset + 4, 0, sizeof(crc));
-    crc = GUINT32_TO_LE(crc32c(memory->data + offset, size));
+    crc = GUINT32_TO_LE(crc32c(0, memory->data + offset, size));
     memcpy(memory->data + offset + 4, &crc, sizeof(crc));
+}
+
+/* The entries of the log, wherever it is said to be. */
+static void fix_vhdx_log(struct memory_file *memory)
+{
+    for (uint64_t at = 0; at + VHDX_LOG_SECTOR <= memory->size; at += VHDX_LOG_SECTOR) {
+        uint32_t length;
+
+        memcpy(&length, memory->data + at + 8, sizeof(length));
+        length = GUINT32_FROM_LE(length);
+        if (memcmp(memory->data + at, "loge", 4) == 0 && length >= 8)
+            fix_vhdx(memory, at, length);
+    }
 }
 
 static void fix_checksums(struct memory_file *memory)
@@ -88,6 +102,7 @@ static void fix_checksums(struct memory_file *memory)
     } else if (strcmp(FUZZ_FORMAT, "vhdx") == 0) {
         fix_vhdx(memory, 1 * VHDX_TABLE, 4096);
         fix_vhdx(memory, 3 * VHDX_TABLE, VHDX_TABLE);
+        fix_vhdx_log(memory);
     }
 }
 
