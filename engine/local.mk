@@ -108,6 +108,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/ops_fused.c engine/cpu/soft/ops_fused.h \
 	engine/cpu/soft/ops_quiet.c engine/cpu/soft/ops_quiet.h \
 	engine/cpu/soft/tlb.c engine/cpu/soft/tlb.h \
+	engine/cpu/soft/vme.c engine/cpu/soft/vme.h \
 	engine/cpu/soft/x86.h \
 	engine/cpu/vcpu_set.c engine/cpu/vcpu_set.h \
 	engine/cpu/x86_state.c engine/cpu/x86_state.h \

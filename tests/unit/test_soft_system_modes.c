@@ -182,7 +182,7 @@ START_TEST(control_register_checks)
         {"0f22c0", UINT64_C(1) << 32 | CR0_PG | CR0_PE, X86_GP}, /* the upper half */
         {"0f22e0", 0, X86_GP},                                   /* PAE off in long mode */
         {"0f22e0", CR4_PAE | UINT64_C(1) << 30, X86_GP},         /* a reserved bit */
-        {"0f22e0", CR4_PAE | CR4_VME, X86_GP},                   /* not in CPUID */
+        {"0f22e0", CR4_PAE | UINT64_C(1) << 23, X86_GP},         /* CET: not in CPUID */
         {"0f22d8", UINT64_C(1) << 52, X86_GP},
         {"0f20c8", 0, X86_UD}, /* CR1 */
         {"440f22c0", 16, X86_GP},

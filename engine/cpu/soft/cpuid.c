@@ -12,9 +12,9 @@
 #define SIGNATURE 0x000006f1u
 
 #define FEATURES_1_EDX                                                                             \
-    (BIT(2) /* DE */ | BIT(3) /* PSE */ | BIT(4) /* TSC */ | BIT(5) /* MSR */ | BIT(6) /* PAE */ | \
-     BIT(8) /* CX8 */ | BIT(11) /* SEP */ | BIT(12) /* MTRR */ | BIT(13) /* PGE */ |               \
-     BIT(15) /* CMOV */ | BIT(16) /* PAT */ | BIT(17) /* PSE-36 */)
+    (BIT(1) /* VME */ | BIT(2) /* DE */ | BIT(3) /* PSE */ | BIT(4) /* TSC */ | BIT(5) /* MSR */ | \
+     BIT(6) /* PAE */ | BIT(8) /* CX8 */ | BIT(11) /* SEP */ | BIT(12) /* MTRR */ |                \
+     BIT(13) /* PGE */ | BIT(15) /* CMOV */ | BIT(16) /* PAT */ | BIT(17) /* PSE-36 */)
 #define FEATURE_1_EDX_APIC BIT(9)
 #define FEATURE_1_EDX_HTT BIT(28)
 

@@ -2,6 +2,7 @@
 /* Branches to other segments and back: far JMP, CALL and RET, gates, IRET, SYSCALL, SYSENTER. */
 #include "engine/cpu/soft/interrupt.h"
 #include "engine/cpu/soft/task.h"
+#include "engine/cpu/soft/vme.h"
 
 static bool is_canonical(uint64_t linear)
 {
@@ -318,7 +319,7 @@ static uint64_t iret_flags(const struct soft_cpu *cpu, unsigned size)
 
     if (size > 2)
         mask |= X86_FLAG_RF | X86_FLAG_AC | X86_FLAG_ID;
-    if (cpu->cpl <= (cpu->rflags & X86_FLAG_IOPL) >> 12)
+    if (cpu->cpl <= soft_iopl(cpu))
         mask |= X86_FLAG_IF;
     if (cpu->cpl == 0)
         mask |= X86_FLAG_IOPL | (size > 2 ? X86_FLAG_VIF | X86_FLAG_VIP : 0);
@@ -341,11 +342,14 @@ static void iret_real(struct soft_cpu *cpu, unsigned size)
     unsigned selector = soft_peek(cpu, size, size);
     bool v86 = cpu->rflags & X86_FLAG_VM;
 
-    if (v86 && (cpu->rflags & X86_FLAG_IOPL) != X86_FLAG_IOPL)
-        soft_raise_gp0(cpu);
+    if (soft_vme_flags_are_virtual(cpu, size)) {
+        flags = soft_vme_popped_flags(cpu, flags);
+        mask = SOFT_VME_FLAGS;
+    } else {
+        mask = iret_flags(cpu, size) & ~(v86 ? X86_FLAG_IOPL : 0);
+    }
     if (rip > 0xffff && rip > cpu->segment[X86_CS].limit)
         soft_raise_gp0(cpu);
-    mask = iret_flags(cpu, size) & ~(v86 ? X86_FLAG_IOPL : 0);
     soft_set_sp(cpu, cpu->gpr[X86_RSP] + 3 * size);
     soft_set_segment_real(cpu, X86_CS, selector);
     cpu->rip = rip;
@@ -415,9 +419,8 @@ SOFT_OPERATION(int3)
 
 SOFT_OPERATION(int)
 {
-    if (cpu->rflags & X86_FLAG_VM && (cpu->rflags & X86_FLAG_IOPL) != X86_FLAG_IOPL)
-        soft_raise_gp0(cpu);
-    soft_interrupt_software(cpu, (uint8_t)insn->imm);
+    if (!soft_vme_redirect(cpu, (uint8_t)insn->imm))
+        soft_interrupt_software(cpu, (uint8_t)insn->imm);
 }
 
 SOFT_OPERATION(into)

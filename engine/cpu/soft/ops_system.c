@@ -5,11 +5,11 @@
 #include "engine/cpu/soft/lapic.h"
 #include "engine/cpu/soft/msr.h"
 #include "engine/cpu/soft/paging.h"
-#include "engine/cpu/soft/stack.h"
+#include "engine/cpu/soft/vme.h"
 
-#define CR4_KNOWN                                                                      \
-    (CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | \
-     CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
+#define CR4_KNOWN                                                                             \
+    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | \
+     CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
 
 static uint64_t operand(struct soft_cpu *cpu, const struct soft_insn *insn)
 {
@@ -116,31 +116,27 @@ LOAD_FAR(lss, X86_SS)
 LOAD_FAR(lfs, X86_FS)
 LOAD_FAR(lgs, X86_GS)
 
-static uint64_t pushed_flags(const struct soft_cpu *cpu)
-{
-    return soft_rflags(cpu) & ~(X86_FLAG_RF | X86_FLAG_VM);
-}
-
-static void check_v86_iopl(struct soft_cpu *cpu)
-{
-    if (cpu->rflags & X86_FLAG_VM && (cpu->rflags & X86_FLAG_IOPL) != X86_FLAG_IOPL)
-        soft_raise_gp0(cpu);
-}
-
 SOFT_OPERATION(pushf)
 {
-    check_v86_iopl(cpu);
-    soft_push(cpu, pushed_flags(cpu), insn->size);
+    bool virtual = soft_vme_flags_are_virtual(cpu, insn->size);
+    uint64_t flags = virtual ? soft_vme_pushed_flags(cpu) : soft_rflags(cpu);
+
+    soft_push(cpu, flags & ~(X86_FLAG_RF | X86_FLAG_VM), insn->size);
 }
 
 SOFT_OPERATION(popf)
 {
     uint64_t mask = X86_FLAGS_ARITHMETIC | X86_FLAG_TF | X86_FLAG_DF | X86_FLAG_NT, flags;
 
-    check_v86_iopl(cpu);
+    if (soft_vme_flags_are_virtual(cpu, insn->size)) {
+        flags = soft_vme_popped_flags(cpu, soft_peek(cpu, 0, insn->size));
+        soft_set_sp(cpu, cpu->gpr[X86_RSP] + insn->size);
+        soft_set_rflags(cpu, flags, SOFT_VME_FLAGS);
+        return;
+    }
     if (insn->size > 2)
         mask |= X86_FLAG_AC | X86_FLAG_ID | X86_FLAG_RF;
-    if (cpu->cpl <= (cpu->rflags & X86_FLAG_IOPL) >> 12)
+    if (cpu->cpl <= soft_iopl(cpu))
         mask |= X86_FLAG_IF;
     if (cpu->cpl == 0)
         mask |= X86_FLAG_IOPL;
@@ -148,21 +144,29 @@ SOFT_OPERATION(popf)
     soft_set_rflags(cpu, flags, mask);
 }
 
-static void check_iopl(struct soft_cpu *cpu)
+/* Whether CLI and STI change VIF; #GP(0) if neither that nor IF. */
+static bool changes_vif(struct soft_cpu *cpu)
 {
-    if (cpu->cpl > (cpu->rflags & X86_FLAG_IOPL) >> 12)
+    if (cpu->cpl <= soft_iopl(cpu))
+        return false;
+    if (cpu->cpl != 3 || !(cpu->cr4 & (cpu->rflags & X86_FLAG_VM ? CR4_VME : CR4_PVI)))
         soft_raise_gp0(cpu);
+    return true;
 }
 
 SOFT_OPERATION(cli)
 {
-    check_iopl(cpu);
-    cpu->rflags &= ~X86_FLAG_IF;
+    cpu->rflags &= changes_vif(cpu) ? ~X86_FLAG_VIF : ~X86_FLAG_IF;
 }
 
 SOFT_OPERATION(sti)
 {
-    check_iopl(cpu);
+    if (changes_vif(cpu)) {
+        if (cpu->rflags & X86_FLAG_VIP)
+            soft_raise_gp0(cpu);
+        cpu->rflags |= X86_FLAG_VIF;
+        return;
+    }
     if (cpu->rflags & X86_FLAG_IF)
         return;
     soft_set_rflags(cpu, X86_FLAG_IF, X86_FLAG_IF);
