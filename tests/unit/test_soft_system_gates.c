@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/cpu/soft/debug.h"
 #include "engine/cpu/soft/interrupt.h"
 #include "tests/fakes/soft_machine.h"
 
@@ -463,6 +464,32 @@ START_TEST(task_faults)
 }
 END_TEST
 
+/* The T flag of a TSS: #DB before the first instruction, whatever switched to the task. */
+START_TEST(task_traps)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        set_mode(SOFT_MACHINE_PROTECTED32, 0);
+        set_second_task(TSS_FREE);
+        soft_machine_put(m, TSS2 + 100, "\x01", 1);
+        set_gate(SOFT_MACHINE_GDT + FREE, SECOND_TSS, 0, GATE_TASK);
+        set_idt_gate(X86_UD, SECOND_TSS, 0, GATE_TASK);
+        ck_assert_int_eq(soft_machine_try(m, i == 0   ? "90 ea 00000000 7800"
+                                             : i == 1 ? "90 9a 00000000 7000"
+                                                      : "90 0f0b"),
+                         X86_DB);
+        ck_assert_uint_eq(m->cpu->tr.selector, SECOND_TSS);
+        ck_assert_uint_eq(m->cpu->dr[6] & 0xe00f, DR6_BT);
+        ck_assert_uint_eq(top(0), TARGET);
+        ck_assert_uint_eq(m->cpu->gpr[X86_RAX], 0x1010);
+    }
+    /* Without it, none. */
+    set_mode(SOFT_MACHINE_PROTECTED32, 0);
+    set_second_task(TSS_FREE);
+    ck_assert_int_eq(soft_machine_try(m, "ea 00000000 7800"), -1);
+    ck_assert_uint_eq(m->cpu->dr[6] & DR6_BT, 0);
+}
+END_TEST
+
 START_TEST(far_branches)
 {
     set_mode(SOFT_MACHINE_PROTECTED32, 0);
@@ -623,6 +650,7 @@ int main(void)
     tcase_add_test(test, task_call_and_return);
     tcase_add_test(test, task_gates);
     tcase_add_test(test, task_faults);
+    tcase_add_test(test, task_traps);
     tcase_add_test(test, far_branches);
     tcase_add_test(test, segment_loads);
     tcase_add_test(test, segment_limits);

@@ -173,7 +173,7 @@ struct soft_cpu {
     } delivery;
     struct x86_event event; /* to be delivered before the next instruction */
     bool trap_step;         /* single-step trap after this instruction */
-    unsigned trap_hits;     /* data breakpoints that it met: bits of DR6 */
+    unsigned trap_hits;     /* data breakpoints that it met, a task that traps: bits of DR6 */
     uint64_t scratch;       /* of an operation; means nothing between two */
     bool locks_memory;      /* holds accel->locked: what leaves an operation gives it back */
     struct {

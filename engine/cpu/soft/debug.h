@@ -8,6 +8,7 @@
 #define DR6_FIXED UINT64_C(0xffff0ff0)
 #define DR6_BD (UINT64_C(1) << 13)
 #define DR6_BS (UINT64_C(1) << 14)
+#define DR6_BT (UINT64_C(1) << 15)
 #define DR7_FIXED UINT64_C(0x400)
 #define DR7_GD (UINT64_C(1) << 13)
 

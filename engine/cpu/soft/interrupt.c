@@ -196,6 +196,13 @@ static void deliver_between(struct soft_cpu *cpu, const struct event *e)
     cpu->single = false;
 }
 
+/* Behind a task switch; other traps are of the instruction that came before. */
+static void trap_task(struct soft_cpu *cpu)
+{
+    if (G_UNLIKELY(cpu->trap_hits & DR6_BT))
+        soft_debug_trap(cpu);
+}
+
 static bool has_error_code(unsigned vector)
 {
     return vector == X86_DF || (vector >= X86_TS && vector <= X86_PF) || vector == X86_AC;
@@ -237,6 +244,7 @@ void soft_interrupt_exception(struct soft_cpu *cpu)
         cpu->dr[7] &= ~DR7_GD;
     deliver_between(cpu, &e);
     cpu->delivery.active = cpu->delivery.external = false;
+    trap_task(cpu);
 }
 
 void soft_interrupt_external(struct soft_cpu *cpu, unsigned vector)
@@ -247,6 +255,7 @@ void soft_interrupt_external(struct soft_cpu *cpu, unsigned vector)
     cpu->delivery.external = true;
     deliver_between(cpu, &e);
     cpu->delivery.external = false;
+    trap_task(cpu);
 }
 
 void soft_interrupt_software(struct soft_cpu *cpu, unsigned vector)

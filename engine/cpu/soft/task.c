@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/cpu/soft/task.h"
 
+#include "engine/cpu/soft/debug.h"
 #include "engine/cpu/soft/paging.h"
 
 /* Where a TSS keeps things. */
 struct layout {
     unsigned size; /* of a register */
-    unsigned cr3, eip, eflags, gpr, segment, segment_step, segments, ldt, minimum;
+    unsigned cr3, eip, eflags, gpr, segment, segment_step, segments, ldt, trap, minimum;
 };
 
-static const struct layout tss16 = {2, 0, 14, 16, 18, 34, 2, 4, 42, 43};
-static const struct layout tss32 = {4, 28, 32, 36, 40, 72, 4, 6, 96, 103};
+static const struct layout tss16 = {2, 0, 14, 16, 18, 34, 2, 4, 42, 0, 43};
+static const struct layout tss32 = {4, 28, 32, 36, 40, 72, 4, 6, 96, 100, 103};
 
 static const struct layout *layout_of(uint32_t attributes)
 {
@@ -33,6 +34,7 @@ static void save(struct soft_cpu *cpu, const struct layout *l, uint64_t flags)
 struct task {
     uint32_t cr3, eip, eflags, gpr[8];
     uint16_t segment[X86_SEGMENTS], ldt;
+    bool trap; /* #DB before its first instruction */
 };
 
 static struct task read_task(struct soft_cpu *cpu, const struct layout *l, uint64_t at)
@@ -51,6 +53,8 @@ static struct task read_task(struct soft_cpu *cpu, const struct layout *l, uint6
     for (unsigned i = 0; i < l->segments; i++)
         t.segment[i] = soft_load_system(cpu, at + l->segment + i * l->segment_step, 2);
     t.ldt = soft_load_system(cpu, at + l->ldt, 2);
+    if (l->trap != 0)
+        t.trap = soft_load_system(cpu, at + l->trap, 1) & 1;
     return t;
 }
 
@@ -145,6 +149,8 @@ void soft_task_switch(struct soft_cpu *cpu, unsigned selector, struct soft_descr
     if (tss->limit < to->minimum)
         soft_raise_selector(cpu, X86_TS, selector);
     task = read_task(cpu, to, tss->base);
+    if (task.trap)
+        soft_need_single(cpu);
     if (kind == SOFT_TASK_RETURN)
         flags &= ~X86_FLAG_NT;
     save(cpu, layout_of(cpu->tr.attributes), flags);
@@ -175,6 +181,8 @@ void soft_task_switch(struct soft_cpu *cpu, unsigned selector, struct soft_descr
     for (unsigned i = 0; i < X86_SEGMENTS; i++)
         soft_set_segment_null(cpu, i, task.segment[i]);
     load_task(cpu, &task);
+    if (task.trap)
+        cpu->trap_hits |= DR6_BT;
 }
 
 static struct soft_descriptor need_tss(struct soft_cpu *cpu, unsigned selector, unsigned vector,
