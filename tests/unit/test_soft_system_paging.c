@@ -137,6 +137,27 @@ START_TEST(accessed_and_dirty)
 }
 END_TEST
 
+/* Code in a page of tables: what an accessed bit makes of it is executed from then on. */
+START_TEST(accessed_bit_in_code)
+{
+    uint64_t page = 0x100000, entry;
+    uint8_t *code, tail[] = {0xc3};
+
+    set_mode(_i, 0);
+    code = soft_machine_pte(m, page);
+    /* mov ax, the entry's low half; a jump over the rest of the entry; ret */
+    entry = P | U | 0xebu << 16 | (_i == 0 ? 0u : 4u) << 24;
+    memcpy(code - 2, "\x66\xb8", 2);
+    memcpy(code, &entry, _i == 0 ? 4 : 8);
+    memcpy(code + (_i == 0 ? 4 : 8), tail, sizeof(tail));
+    m->state.gpr[X86_RBX] = page;
+    m->state.gpr[X86_RSI] = code - 2 - m->memory;
+    check_runs("ffd6 89c2 8a0b ffd6"); /* call rsi; mov edx, eax; mov cl, [rbx]; call rsi */
+    ck_assert_uint_eq(m->cpu->gpr[X86_RDX] & 0xffff, P | U);
+    ck_assert_uint_eq(m->cpu->gpr[X86_RAX] & 0xffff, P | U | A);
+}
+END_TEST
+
 START_TEST(faulting_access_sets_nothing)
 {
     set_mode(_i, 3);
@@ -392,6 +413,7 @@ int main(void)
     tcase_add_loop_test(test, supervisor_page, 0, 3);
     tcase_add_loop_test(test, read_only_page, 0, 3);
     tcase_add_loop_test(test, accessed_and_dirty, 0, 3);
+    tcase_add_loop_test(test, accessed_bit_in_code, 0, 3);
     tcase_add_loop_test(test, faulting_access_sets_nothing, 0, 3);
     tcase_add_loop_test(test, no_execute, 0, 3);
     tcase_add_loop_test(test, smep, 0, 3);

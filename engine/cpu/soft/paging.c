@@ -42,6 +42,7 @@ struct walk {
     enum soft_privilege privilege;
     bool user, writable, no_execute; /* all levels together */
     uint8_t *host[MAX_LEVELS];       /* the entries; NULL: not to be written */
+    const struct soft_section *section[MAX_LEVELS];
     uint64_t entry[MAX_LEVELS];
     unsigned level; /* of the leaf, or where it stopped */
 };
@@ -72,6 +73,7 @@ static uint64_t read_entry(struct soft_cpu *cpu, struct walk *w, uint64_t gpa)
     host = s->host + (gpa - s->base);
     if (!s->readonly)
         w->host[w->level] = host;
+    w->section[w->level] = s;
     if (w->mode->entry_size == 4)
         return __atomic_load_n((uint32_t *)host, __ATOMIC_RELAXED);
     return __atomic_load_n((uint64_t *)host, __ATOMIC_RELAXED);
@@ -200,28 +202,40 @@ static bool permitted(const struct soft_cpu *cpu, const struct walk *w)
     return w->access == SOFT_READ || w->writable || !(cpu->cr0 & CR0_WP);
 }
 
-/* ORs bits into an entry unless it changed under us. */
-static bool mark(const struct walk *w, unsigned level, uint64_t bits)
+static bool replace_entry(const struct walk *w, unsigned level, uint64_t new)
 {
     uint64_t old = w->entry[level];
     uint32_t old32 = old;
 
-    if ((old & bits) == bits || w->host[level] == NULL)
-        return true;
     if (w->mode->entry_size == 4)
-        return __atomic_compare_exchange_n((uint32_t *)w->host[level], &old32, old32 | bits, false,
+        return __atomic_compare_exchange_n((uint32_t *)w->host[level], &old32, new, false,
                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-    return __atomic_compare_exchange_n((uint64_t *)w->host[level], &old, old | bits, false,
+    return __atomic_compare_exchange_n((uint64_t *)w->host[level], &old, new, false,
                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-static bool mark_all(const struct walk *w)
+/* ORs bits into an entry unless it changed under us: a store like others, to those who watch. */
+static bool mark(struct soft_cpu *cpu, const struct walk *w, unsigned level, uint64_t bits)
+{
+    uint64_t old = w->entry[level];
+
+    if ((old & bits) == bits || w->host[level] == NULL)
+        return true;
+    if (!replace_entry(w, level, old | bits))
+        return false;
+    if (w->section[level]->log_dirty)
+        soft_ram_mark_dirty(w->section[level]->ram, w->host[level]);
+    soft_code_written(cpu->accel, w->section[level], w->host[level], w->mode->entry_size);
+    return true;
+}
+
+static bool mark_all(struct soft_cpu *cpu, const struct walk *w)
 {
     for (unsigned i = 0; i < w->level; i++) {
-        if (!(w->mode == &mode_pae && i == 0) && !mark(w, i, PTE_A))
+        if (!(w->mode == &mode_pae && i == 0) && !mark(cpu, w, i, PTE_A))
             return false;
     }
-    return mark(w, w->level, w->access == SOFT_WRITE ? PTE_A | PTE_D : PTE_A);
+    return mark(cpu, w, w->level, w->access == SOFT_WRITE ? PTE_A | PTE_D : PTE_A);
 }
 
 static uint64_t leaf_physical(const struct walk *w)
@@ -254,7 +268,7 @@ struct soft_page soft_page_walk(struct soft_cpu *cpu, uint64_t linear, enum soft
         descend(cpu, &w);
         if (!permitted(cpu, &w))
             fault(cpu, &w, ERROR_P);
-    } while (!mark_all(&w));
+    } while (!mark_all(cpu, &w));
     return (struct soft_page){
         .physical = leaf_physical(&w),
         .large = w.mode->shift[w.level] > 12,
