@@ -58,6 +58,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/forms.h \
 	engine/cpu/soft/fpu.c engine/cpu/soft/fpu.h \
 	engine/cpu/soft/fpu_internal.h \
+	engine/cpu/soft/fxsave_image.h \
 	engine/cpu/soft/handlers.h \
 	engine/cpu/soft/insn.h \
 	engine/cpu/soft/interrupt.c engine/cpu/soft/interrupt.h \
@@ -94,6 +95,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/ops_system.c \
 	engine/cpu/soft/ops_x87.c \
 	engine/cpu/soft/ops_x87_state.c \
+	engine/cpu/soft/ops_xsave.c \
 	engine/cpu/soft/paging.c engine/cpu/soft/paging.h \
 	engine/cpu/soft/pic.c engine/cpu/soft/pic.h \
 	engine/cpu/soft/pit.c engine/cpu/soft/pit.h \

@@ -13,4 +13,9 @@ tests_unit_test_cpu_move_SOURCES = tests/unit/test_cpu_move.c tests/unit/move_gu
 	tests/unit/move_guest.h
 tests_unit_test_cpu_move_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_cpu_move_LDADD = $(softcore_test_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_kvm_handoff
+TESTS += tests/unit/test_kvm_handoff
+tests_unit_test_kvm_handoff_SOURCES = tests/unit/test_kvm_handoff.c
+tests_unit_test_kvm_handoff_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_kvm_handoff_LDADD = $(softcore_test_libs) $(CHECK_LIBS)
 endif

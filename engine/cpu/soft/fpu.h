@@ -45,6 +45,7 @@ enum {
 
 #define XCR0_X87 UINT64_C(1)
 #define XCR0_SSE UINT64_C(2)
+#define XCR0_AVX UINT64_C(4) /* not this processor's */
 #define XCR0_VALID (XCR0_X87 | XCR0_SSE)
 
 #define CPUID_LEAF_XSAVE 0xd
