@@ -55,7 +55,7 @@ THREAD_TESTS = \
 	tests/unit/test_vga_render \
 	tests/unit/test_vnc \
 	tests/unit/test_vnc_hostile \
-	tests/unit/test_xhci \
+	tests/unit/test_xhci_transfers \
 	tests/usb/test_host.sh \
 	tests/usb/test_hosts.sh \
 	tests/usb/test_redir
