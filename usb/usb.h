@@ -18,11 +18,13 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define USB_DIR_IN 0x80             /* in endpoint addresses and bmRequestType */
-#define USB_MAX_DEPTH 5             /* hubs between a root port and a device: USB 2.0, 4.1.1 */
-#define USB_HUB_MAX_PORTS 15        /* what a route string can name: USB 3.2, 8.9 */
-#define USB_REQUEST_MAX (16u << 20) /* bytes of one request */
-#define USB_MAX_STREAMS 65533       /* USB 3.2, 8.12.1.4 */
+#define USB_DIR_IN 0x80      /* in endpoint addresses and bmRequestType */
+#define USB_MAX_DEPTH 5      /* hubs between a root port and a device: USB 2.0, 4.1.1 */
+#define USB_HUB_MAX_PORTS 15 /* what a route string can name: USB 3.2, 8.9 */
+/* Bytes of one request: the most that drivers send at once, Windows' for bulk endpoints of an xHCI;
+ * Linux's usb-storage sends 1 MiB, or what max_sectors says. A controller refuses more. */
+#define USB_REQUEST_MAX (32u << 20)
+#define USB_MAX_STREAMS 65533 /* USB 3.2, 8.12.1.4 */
 
 struct usb_device;
 struct usb_port;

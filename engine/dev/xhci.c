@@ -193,6 +193,7 @@ static void reset_controller(struct xhci *xhci)
     xhci->command_running = xhci->command_rung = false;
     xhci->command.waiting = false;
     vm_timer_cancel(&xhci->kick);
+    xhci->starved = false;
     xhci->resetting = true;
     xhci_slots_reset(xhci);
     xhci_events_reset(xhci);

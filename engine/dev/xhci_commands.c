@@ -40,7 +40,24 @@ static enum xhci_code get_port_bandwidth(struct xhci *xhci, struct xhci_command 
     return CODE_NONE;
 }
 
-/* What there is besides Enable Slot. A command has a second half if its first may have to wait. */
+/* 4.6.16: a packet for the link of a USB 3 port. The link's other end acknowledges each header that
+ * it receives (USB 3.2, 7.2.4.1), whatever it makes of it; devices here make nothing of them. */
+static enum xhci_code force_header(struct xhci *xhci, struct xhci_command *command)
+{
+    unsigned number = command->trb.control >> 24; /* of a root port, where others have a slot's */
+    uint32_t portsc;
+
+    if (number <= XHCI_PORTS || number > XHCI_ROOT_PORTS)
+        return CODE_TRB_ERROR;
+    portsc = xhci->roots[number - 1].portsc;
+    if (!(portsc & PORT_PED) || (portsc & PORT_PLS_MASK) >> PORT_PLS_SHIFT != LINK_U0)
+        return CODE_TRANSACTION_ERROR;
+    return CODE_SUCCESS;
+}
+
+/* What there is besides Enable Slot. A command has a second half if its first may have to wait. Not
+ * there, and not said to be in HCCPARAMS1: bandwidth negotiation (BNC), latency tolerance (LTC),
+ * virtual functions' events, extended properties (GSC): such a command is a TRB error. */
 static const struct {
     enum trb_type type;
     bool needs_slot;
@@ -57,6 +74,7 @@ static const struct {
     {TRB_SET_DEQUEUE, true, xhci_set_dequeue, NULL},
     {TRB_RESET_DEVICE, true, xhci_begin_reset_device, xhci_finish_reset_device},
     {TRB_GET_PORT_BANDWIDTH, false, get_port_bandwidth, NULL},
+    {TRB_FORCE_HEADER, false, force_header, NULL},
 };
 
 static bool must_wait(const struct xhci_command *command)

@@ -409,13 +409,20 @@ static void tell_underrun(struct xhci_endpoint *endpoint)
                         xhci_endpoint_is_in(endpoint) ? CODE_RING_OVERRUN : CODE_RING_UNDERRUN, 0);
 }
 
+/* The memory that TRBs of a guest take has an end; more begin when some have ended. */
+static bool has_room(struct xhci *xhci)
+{
+    xhci->starved = xhci->held_trbs >= XHCI_MAX_HELD_TRBS;
+    return !xhci->starved;
+}
+
 /* One turn of a ring: what is left is for the next. */
 static void run_ring(struct xhci_endpoint *endpoint, struct xhci_stream *stream)
 {
     struct xhci_ring *ring = stream != NULL ? &stream->ring : &endpoint->ring;
     bool *rung = stream != NULL ? &stream->rung : &endpoint->rung;
 
-    for (unsigned done = 0; *rung && may_begin(endpoint);) {
+    for (unsigned done = 0; *rung && may_begin(endpoint) && has_room(endpoint->slot->xhci);) {
         enum xhci_code code;
         struct xhci_transfer *t;
 

@@ -21,10 +21,11 @@
 #define XHCI_SLOTS 64
 #define XHCI_ROOT_PORTS (2 * XHCI_PORTS) /* first those of USB 2, then those of USB 3 */
 #define XHCI_INTERRUPTERS 8
-#define XHCI_ENDPOINTS 32     /* by device context index; 0 is the slot's own */
-#define XHCI_MAX_LINKS 16     /* in a row without another TRB */
-#define XHCI_TD_MAX_TRBS 4352 /* USB_REQUEST_MAX in pages, with some for event data */
-#define XHCI_MAX_IN_FLIGHT 64 /* TDs of an endpoint */
+#define XHCI_ENDPOINTS 32             /* by device context index; 0 is the slot's own */
+#define XHCI_MAX_LINKS 16             /* in a row without another TRB */
+#define XHCI_TD_MAX_TRBS 8448         /* USB_REQUEST_MAX in pages, with some for event data */
+#define XHCI_MAX_HELD_TRBS (1u << 18) /* of all TDs that have begun; the next wait */
+#define XHCI_MAX_IN_FLIGHT 64         /* TDs of an endpoint */
 #define XHCI_MAX_ISOCH_IN_FLIGHT 256
 #define XHCI_BATCH_TRBS 1024       /* in one turn of an endpoint or the command ring */
 #define XHCI_MAX_HELD_EVENTS 16384 /* of an interrupter whose ring is full */
@@ -273,6 +274,8 @@ struct xhci {
     struct xhci_interrupter interrupters[XHCI_INTERRUPTERS];
     struct xhci_slot slots[XHCI_SLOTS]; /* slot n is the one before */
 
+    unsigned held_trbs;   /* memory for TRBs of transfers, beyond what each has inside */
+    bool starved;         /* something waits for fewer of them */
     struct vm_timer kick; /* goes on with rings that a turn did not empty */
     struct vm_timer wrap; /* of MFINDEX */
     unsigned in_flight;   /* requests at devices */

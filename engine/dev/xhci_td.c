@@ -48,10 +48,16 @@ void xhci_transfer_free(struct xhci_transfer *t)
         usb_device_unref(t->request.device);
     else
         xhci_unref_later(t->xhci, t->request.device);
-    if (t->trbs != t->inline_trbs)
+    if (t->trbs != t->inline_trbs) {
+        t->xhci->held_trbs -= t->trb_capacity;
         g_free(t->trbs);
+    }
     if (t->request.iov != t->inline_iov)
         g_free(t->request.iov);
+    if (t->xhci->starved) {
+        t->xhci->starved = false;
+        xhci_kick_later(t->xhci);
+    }
     g_free(t);
 }
 
@@ -66,8 +72,11 @@ static bool append(struct xhci_transfer *t, const struct trb *trb, uint64_t addr
         if (grown == NULL)
             return false;
         memcpy(grown, t->trbs, t->trb_count * sizeof(*grown));
-        if (t->trbs != t->inline_trbs)
+        if (t->trbs != t->inline_trbs) {
+            t->xhci->held_trbs -= t->trb_capacity;
             g_free(t->trbs);
+        }
+        t->xhci->held_trbs += capacity;
         t->trbs = grown;
         t->trb_capacity = capacity;
     }

@@ -33,6 +33,7 @@ enum trb_type { /* 6.4.6 */
                 TRB_SET_DEQUEUE = 16,
                 TRB_RESET_DEVICE = 17,
                 TRB_GET_PORT_BANDWIDTH = 21,
+                TRB_FORCE_HEADER = 22,
                 TRB_NO_OP_COMMAND = 23,
                 TRB_TRANSFER_EVENT = 32,
                 TRB_COMMAND_EVENT = 33,

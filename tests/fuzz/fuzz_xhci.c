@@ -118,7 +118,7 @@ static void run_step(struct xhci_driver *d, struct scripted_device *device, stru
         break;
     case STEP_COMMAND:
         parameter = take(in, 1) & 1 ? take(in, 8) : XD_INPUT;
-        slot = take(in, 1) % 3;
+        slot = take(in, 1) % (XHCI_PORTS + 2); /* or a port */
         xd_put(d, &d->commands, parameter, take(in, 2) << 16, (take(in, 3) & ~1u) | slot << 24);
         xd_write(d, XD_DOORBELL, 0);
         break;

@@ -67,6 +67,42 @@ START_TEST(slot_states)
 }
 END_TEST
 
+static enum xhci_code force_header(unsigned port)
+{
+    return xd_command(&d, 0x1f, 0, TRB_FORCE_HEADER << 10 | port << 24, NULL);
+}
+
+START_TEST(headers_go_to_links_of_usb_3)
+{
+    struct scripted_device *fast = scripted_new(USB_SPEED_BIT(USB_SPEED_SUPER));
+
+    ck_assert_uint_eq(force_header(0), CODE_TRB_ERROR);
+    ck_assert_uint_eq(force_header(1), CODE_TRB_ERROR); /* a port of USB 2 */
+    ck_assert_uint_eq(force_header(XHCI_PORTS + 2), CODE_TRANSACTION_ERROR);
+    ck_assert(usb_port_attach(xhci_port(d.xhci, 2), &fast->device, NULL));
+    ck_assert_uint_eq(force_header(XHCI_PORTS + 2), CODE_SUCCESS);
+    xd_port_write(&d, XHCI_PORTS + 2, 1u << 16 | 3u << 5); /* U3 */
+    ck_assert_uint_eq(force_header(XHCI_PORTS + 2), CODE_TRANSACTION_ERROR);
+    ck_assert_uint_eq(force_header(2 * XHCI_PORTS + 1), CODE_TRB_ERROR);
+    ck_assert_uint_eq(force_header(255), CODE_TRB_ERROR);
+    ck_assert_uint_eq(fast->submits, 0);
+    usb_port_detach(xhci_port(d.xhci, 2));
+    usb_device_unref(&fast->device);
+}
+END_TEST
+
+/* HCCPARAMS1 says that there is none of it. */
+START_TEST(optional_commands_are_trb_errors)
+{
+    static const unsigned types[] = {18, 19, 20, 24, 25};
+
+    ck_assert_uint_eq(xd_read(&d, 0x10) & 0x42, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(types); i++)
+        ck_assert_uint_eq(xd_command(&d, XD_DATA, 0, types[i] << 10 | slot << 24, NULL),
+                          CODE_TRB_ERROR);
+}
+END_TEST
+
 START_TEST(an_empty_port_answers_no_address)
 {
     ck_assert_uint_eq(xd_address(&d, 2, 0), 0);
@@ -164,6 +200,8 @@ int main(void)
     tcase_add_test(tc, shows_what_it_is);
     tcase_add_test(tc, slots_run_out_and_come_back);
     tcase_add_test(tc, slot_states);
+    tcase_add_test(tc, headers_go_to_links_of_usb_3);
+    tcase_add_test(tc, optional_commands_are_trb_errors);
     tcase_add_test(tc, an_empty_port_answers_no_address);
     tcase_add_test(tc, the_command_ring_stops_and_aborts);
     tcase_add_test(tc, a_reset_waits_for_what_is_not_given_back);

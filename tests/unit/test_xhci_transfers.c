@@ -333,6 +333,84 @@ START_TEST(isochronous_keeps_time)
 }
 END_TEST
 
+#define LONG_RING 0x200000 /* up to XD_DATA */
+
+/* Writes a TD of so many TRBs; returns where the next one goes. */
+static uint64_t write_td(uint64_t at, unsigned count, uint32_t length)
+{
+    for (unsigned i = 0; i < count; i++, at += TRB_SIZE) {
+        xd_set_word(&d, at, XD_DATA);
+        xd_set_word(&d, at + 4, 0);
+        xd_set_word(&d, at + 8, length);
+        xd_set_word(&d, at + 12,
+                    TRB_NORMAL << 10 | TRB_CYCLE | (i + 1 < count ? TRB_CHAIN : TRB_IOC));
+    }
+    return at;
+}
+
+static void point_to_long_ring(void)
+{
+    ck_assert_uint_eq(xd_endpoint_command(&d, TRB_STOP_ENDPOINT, slot, BULK_IN), CODE_SUCCESS);
+    ck_assert_uint_eq(set_dequeue(BULK_IN, LONG_RING | 1), CODE_SUCCESS);
+}
+
+static const struct {
+    unsigned trbs;
+    uint32_t length; /* of each */
+    enum xhci_code code;
+} long_tds[] = {
+    {USB_REQUEST_MAX / 0x10000, 0x10000, CODE_SUCCESS},
+    {USB_REQUEST_MAX / 0x10000 + 1, 0x10000, CODE_TRB_ERROR},
+    {USB_REQUEST_MAX / 4096 + 1, 4096, CODE_TRB_ERROR},
+    {USB_REQUEST_MAX / 4096, 4096, CODE_SUCCESS},
+    {8448, 1, CODE_SUCCESS},
+    {8449, 1, CODE_TRB_ERROR},
+};
+
+START_TEST(the_longest_tds)
+{
+    uint64_t end = write_td(LONG_RING, long_tds[_i].trbs, long_tds[_i].length);
+    uint32_t total = long_tds[_i].trbs * long_tds[_i].length;
+
+    add_bulk();
+    point_to_long_ring();
+    device->hold = true;
+    xd_doorbell(&d, slot, BULK_IN);
+    if (long_tds[_i].code == CODE_SUCCESS) {
+        ck_assert(scripted_answer(device, USB_OK, total));
+        assert_event(end - TRB_SIZE, CODE_SUCCESS, 0);
+    } else {
+        assert_event(LONG_RING, CODE_TRB_ERROR, long_tds[_i].length);
+        ck_assert_uint_eq(xd_endpoint_state(&d, slot, BULK_IN), ENDPOINT_ERROR);
+    }
+    ck_assert_uint_eq(device->submits, long_tds[_i].code == CODE_SUCCESS);
+}
+END_TEST
+
+START_TEST(tds_wait_for_room)
+{
+    const unsigned count = 40, most = 32;
+    uint64_t end = LONG_RING;
+
+    for (unsigned i = 0; i < count; i++)
+        end = write_td(end, 8448, 1);
+    ck_assert_uint_le(end, XD_DATA);
+    add_bulk();
+    point_to_long_ring();
+    device->hold = true;
+    xd_doorbell(&d, slot, BULK_IN);
+    for (unsigned i = 0; i < count; i++)
+        fake_board_advance(&d.fake, 125000);
+    ck_assert_uint_eq(scripted_waiting(device), most);
+    for (unsigned i = 0; i < count; i++) {
+        ck_assert(scripted_answer(device, USB_OK, 8448));
+        assert_event(LONG_RING + ((i + 1) * 8448 - 1) * TRB_SIZE, CODE_SUCCESS, 0);
+        fake_board_advance(&d.fake, 125000);
+        ck_assert_uint_eq(scripted_waiting(device), MIN(most, count - i - 1));
+    }
+}
+END_TEST
+
 START_TEST(hostile_rings_end_in_an_error)
 {
     struct xd_ring *ring;
@@ -350,12 +428,6 @@ START_TEST(hostile_rings_end_in_an_error)
     xd_doorbell(&d, slot, BULK_IN);
     assert_event(at, CODE_TRB_ERROR, 512);
     ck_assert_uint_eq(set_dequeue(BULK_IN, (at + TRB_SIZE) | 1), CODE_SUCCESS);
-    /* A TD of more than USB_REQUEST_MAX. */
-    for (unsigned i = 0; i < 25; i++)
-        put(BULK_IN, XD_DATA, 0x10000, TRB_CHAIN);
-    put(BULK_IN, XD_DATA, 0x10000, TRB_IOC);
-    xd_doorbell(&d, slot, BULK_IN);
-    assert_event(d.rings[slot][BULK_IN].base + 26 * TRB_SIZE, CODE_SUCCESS, 0);
     /* A doorbell of nobody, and commands for nobody. */
     xd_doorbell(&d, 9, 1);
     xd_doorbell(&d, slot, 31);
@@ -456,6 +528,8 @@ int main(void)
     tcase_add_test(tc, unplugging_ends_what_is_under_way);
     tcase_add_test(tc, a_pause_takes_requests_back_and_makes_them_again);
     tcase_add_test(tc, isochronous_keeps_time);
+    tcase_add_loop_test(tc, the_longest_tds, 0, G_N_ELEMENTS(long_tds));
+    tcase_add_test(tc, tds_wait_for_room);
     tcase_add_test(tc, hostile_rings_end_in_an_error);
     tcase_add_test(tc, without_bus_mastering_nothing_moves);
     tcase_add_test(tc, answers_come_from_other_threads);

@@ -12,7 +12,7 @@
 #include "usb/usb.h"
 
 #define REDIR_MAX_PENDING 1024               /* requests of one device */
-#define REDIR_MAX_OUTPUT (32u * 1024 * 1024) /* bytes that wait for a peer that does not read */
+#define REDIR_MAX_OUTPUT (64u * 1024 * 1024) /* bytes that wait for a peer that does not read */
 #define REDIR_MAX_PACKETS 256                /* received before they were asked for, an endpoint */
 #define REDIR_MAX_PACKET_BYTES (48u * 1024)  /* of those each: a SuperSpeed interval's */
 #define REDIR_HELLO_TIMEOUT_MS 10000         /* until it has said what it is */
