@@ -16,6 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const struct usb_configuration_info *configuration = &info->configurations[i];
 
         g_assert_nonnull(usb_device_info_find(info, configuration->value));
+        g_assert_cmpuint(configuration->offset, <=, size);
+        g_assert_cmpuint(configuration->size, <=, size - configuration->offset);
         g_assert_cmpuint(configuration->settings->len, <=, USB_MAX_SETTINGS);
         for (guint j = 0; j < configuration->settings->len; j++) {
             const struct usb_setting_info *setting =

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #define CONFIGURATION_1_BYTES 78
-#define CONFIGURATION_2_BYTES 32
+#define CONFIGURATION_2_BYTES (32 + 16 * 255) /* more than libusb fetches at once */
+#define PADDING(N) [18 + CONFIGURATION_1_BYTES + 32 + (N)*255] = 255, 0xff
 
 /* clang-format off */
-static const uint8_t descriptors[] = {
+static const uint8_t descriptors[18 + CONFIGURATION_1_BYTES + CONFIGURATION_2_BYTES] = {
     18, 1, 0x00, 0x02, 0, 0, 0, 64, 0x34, 0x12, 0x01, 0x00, 0x00, 0x01, 1, 2, 3, 2,
 
     9, 2, CONFIGURATION_1_BYTES, 0, 3, 1, 0, 0x80, 50,
@@ -22,10 +23,13 @@ static const uint8_t descriptors[] = {
     7, 5, 0x84, 1, 64, 0, 1,
     5, 0x25, 0, 0, 0,
 
-    9, 2, CONFIGURATION_2_BYTES, 0, 1, 2, 0, 0x80, 50,
+    9, 2, CONFIGURATION_2_BYTES & 0xff, CONFIGURATION_2_BYTES >> 8, 1, 2, 0, 0x80, 50,
     9, 4, 0, 0, 2, 0xff, 6, 0x50, 0,
     7, 5, 0x81, 2, 0x00, 0x02, 0,
     7, 5, 0x02, 2, 0x00, 0x02, 0,
+    PADDING(0), PADDING(1), PADDING(2), PADDING(3), PADDING(4), PADDING(5), PADDING(6), PADDING(7),
+    PADDING(8), PADDING(9), PADDING(10), PADDING(11), PADDING(12), PADDING(13), PADDING(14),
+    PADDING(15),
 };
 /* clang-format on */
 

@@ -89,9 +89,19 @@ START_TEST(test_longest_control)
     open_device();
     ck_assert_int_eq(control(0x80, 6, 0x0200, 0, data, UINT16_MAX, &actual), USB_OK);
     ck_assert_uint_eq(actual, 78);
+    ck_assert_int_eq(control(0x80, 6, 0x0201, 0, data, UINT16_MAX, &actual), USB_OK);
+    ck_assert_uint_eq(actual, 32 + 16 * 255);
+    ck_assert_uint_eq(data[2] | data[3] << 8, actual);
+    ck_assert_uint_eq(data[32 + 15 * 255], 255);
+    ck_assert_int_eq(control(0x80, 6, 0x0201, 0, data, 4100, &actual), USB_OK);
+    ck_assert_uint_eq(actual, 4100);
     ck_assert_int_eq(control(0x80, 6, 0x0302, 0x0409, data, UINT16_MAX, &actual), USB_OK);
-    ck_assert_int_eq(control(0xc0, 1, 0, 0, data, UINT16_MAX, &actual), USB_OK);
+    /* It has this many; then one that could not be told from a longer answer. */
+    ck_assert_int_eq(control(0xc0, 1, 0, 0, data, 4096, &actual), USB_OK);
     ck_assert_uint_eq(actual, 4096);
+    ck_assert_int_eq(control(0xc0, 1, 0, 0, data, UINT16_MAX, &actual), USB_ERROR);
+    ck_assert_int_eq(control(0x40, 1, 0, 0, data, 4097, &actual), USB_ERROR);
+    ck_assert_int_eq(control(0x80, 6, 0x0207, 0, data, UINT16_MAX, &actual), USB_STALL);
     close_device();
 }
 END_TEST

@@ -29,16 +29,16 @@ void host_device_set_gone(struct host_device *host)
 static void work_done(struct host_device *host, struct host_work *work, enum usb_status status)
 {
     if (work->request != NULL)
-        usb_request_complete(work->request, status, 0);
+        usb_request_complete(work->request, status, work->actual);
     g_free(work);
     usb_device_unref(&host->device);
 }
 
-static enum usb_status run_work(struct host_device *host, const struct host_work *work)
+static enum usb_status run_work(struct host_device *host, struct host_work *work)
 {
     switch (work->kind) {
     case WORK_SETUP:
-        return host_setup_run(host, &work->request->setup);
+        return host_setup_run(host, work->request, &work->actual);
     case WORK_RESET:
         host_setup_reset(host);
         break;
@@ -244,6 +244,7 @@ static void close_device(void *opaque)
 
     host_setup_close(host);
     usb_device_info_free(host->info);
+    g_free(host->descriptors);
     close(host->fd);
     usb_host_claim_release(host->claim);
     g_clear_error(&host->open_error);

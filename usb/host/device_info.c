@@ -88,6 +88,8 @@ struct usb_device_info *usb_device_info_parse(const uint8_t *bytes, size_t size)
 {
     struct usb_device_info *info;
 
+    const uint8_t *start = bytes;
+
     size = MIN(size, USB_INFO_MAX_BYTES);
     if (size < DEVICE_BYTES || bytes[0] < DEVICE_BYTES || bytes[0] > size ||
         bytes[1] != USB_DT_DEVICE)
@@ -110,6 +112,8 @@ struct usb_device_info *usb_device_info_parse(const uint8_t *bytes, size_t size)
         /* A total that is less than the descriptor itself would never end the loop. */
         total = CLAMP(total, CONFIGURATION_BYTES, size);
         configuration->value = bytes[5];
+        configuration->offset = bytes - start;
+        configuration->size = total;
         configuration->settings = g_array_new(FALSE, FALSE, sizeof(struct usb_setting_info));
         parse_configuration(configuration, bytes, total);
         size -= total;

@@ -52,6 +52,7 @@ struct usb_configuration_info {
     uint8_t value;       /* for SET_CONFIGURATION */
     uint32_t interfaces; /* a bit for each interface number that it has */
     GArray *settings;    /* struct usb_setting_info */
+    size_t offset, size; /* where its descriptors lie among the bytes that were parsed */
 };
 
 struct usb_device_info {

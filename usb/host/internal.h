@@ -7,6 +7,7 @@
 #include "usb/host/device_info.h"
 #include "usb/host/device.h"
 
+#define HOST_CONTROL_MAX 4096 /* bytes that libusb takes in one control transfer */
 #define HOST_NO_TRANSFER 0xff /* in transfers: no such endpoint now */
 
 struct host_device {
@@ -19,6 +20,7 @@ struct host_device {
     /* The USB thread's, once it is open; transfers only look at handle. */
     libusb_device_handle *handle;
     struct usb_device_info *info;
+    uint8_t *descriptors;    /* what info was made of */
     int first_configuration; /* what the host had chosen; 0: none */
     uint8_t configuration;   /* 0: none */
     uint32_t claimed, taken; /* interfaces: ours now; a kernel driver had it */
@@ -47,11 +49,12 @@ struct host_device {
 struct host_work {
     enum {
         WORK_REQUEST, /* a transfer that found no room */
-        WORK_SETUP,   /* a control request that a call of libusb stands for */
+        WORK_SETUP,   /* a control request that is not simply sent */
         WORK_RESET,
         WORK_STREAMS,
     } kind;
     struct usb_request *request; /* of the first two */
+    uint32_t actual;             /* of a setup: bytes for it */
     uint8_t endpoint;            /* of streams */
     unsigned count;
     bool running;
@@ -75,7 +78,9 @@ bool host_setup_open(struct host_device *host, GError **err);
 void host_setup_close(struct host_device *host);
 /* Whether a control request must not simply be sent. Any thread. */
 bool host_setup_intercepts(const struct usb_request *request);
-enum usb_status host_setup_run(struct host_device *host, const struct usb_setup *setup);
+/* *ret_actual: bytes that the request has now. */
+enum usb_status host_setup_run(struct host_device *host, struct usb_request *request,
+                               uint32_t *ret_actual);
 void host_setup_reset(struct host_device *host);
 void host_setup_streams(struct host_device *host, uint8_t endpoint, unsigned count);
 enum usb_status host_status_from_libusb(int code);

@@ -11,7 +11,9 @@
 #define TO_DEVICE 0x00
 #define TO_INTERFACE 0x01
 #define TO_ENDPOINT 0x02
+#define FROM_DEVICE 0x80
 #define CLEAR_FEATURE 1
+#define GET_DESCRIPTOR 6
 #define SET_CONFIGURATION 9
 #define SET_INTERFACE 11
 #define FEATURE_ENDPOINT_HALT 0
@@ -109,7 +111,7 @@ static void release_all(struct host_device *host)
 
 static bool read_info(struct host_device *host)
 {
-    g_autofree uint8_t *bytes = g_malloc(USB_INFO_MAX_BYTES);
+    uint8_t *bytes = host->descriptors = g_malloc(USB_INFO_MAX_BYTES);
     size_t size = 0;
     ssize_t n;
 
@@ -117,7 +119,8 @@ static bool read_info(struct host_device *host)
     while (size < USB_INFO_MAX_BYTES &&
            (n = pread(host->fd, bytes + size, USB_INFO_MAX_BYTES - size, size)) > 0)
         size += n;
-    host->info = usb_device_info_parse(bytes, size);
+    host->descriptors = g_realloc(bytes, MAX(size, 1));
+    host->info = usb_device_info_parse(host->descriptors, size);
     return host->info != NULL;
 }
 
@@ -191,12 +194,20 @@ void host_setup_close(struct host_device *host)
     libusb_close(host->handle);
 }
 
+/* Longer than libusb can fetch it; the kernel has read it. */
+static bool is_long_configuration(const struct usb_setup *setup)
+{
+    return setup->request_type == FROM_DEVICE && setup->request == GET_DESCRIPTOR &&
+           setup->value >> 8 == USB_DT_CONFIGURATION && setup->length > HOST_CONTROL_MAX;
+}
+
 bool host_setup_intercepts(const struct usb_request *request)
 {
     const struct usb_setup *setup = &request->setup;
 
     return request->endpoint == 0 &&
-           ((setup->request_type == TO_DEVICE && setup->request == SET_CONFIGURATION) ||
+           (is_long_configuration(setup) ||
+            (setup->request_type == TO_DEVICE && setup->request == SET_CONFIGURATION) ||
             (setup->request_type == TO_INTERFACE && setup->request == SET_INTERFACE) ||
             (setup->request_type == TO_ENDPOINT && setup->request == CLEAR_FEATURE &&
              setup->value == FEATURE_ENDPOINT_HALT));
@@ -239,9 +250,28 @@ static enum usb_status set_interface(struct host_device *host, uint8_t interface
     return status;
 }
 
-enum usb_status host_setup_run(struct host_device *host, const struct usb_setup *setup)
+static enum usb_status get_configuration(struct host_device *host, struct usb_request *request,
+                                         uint32_t *ret_actual)
 {
+    unsigned index = request->setup.value & 0xff;
+    const struct usb_configuration_info *configuration;
+
+    if (index >= host->info->configuration_count)
+        return USB_STALL;
+    configuration = &host->info->configurations[index];
+    *ret_actual = usb_request_copy_in(request, 0, host->descriptors + configuration->offset,
+                                      MIN(configuration->size, request->length));
+    return USB_OK;
+}
+
+enum usb_status host_setup_run(struct host_device *host, struct usb_request *request,
+                               uint32_t *ret_actual)
+{
+    const struct usb_setup *setup = &request->setup;
+
     switch (setup->request) {
+    case GET_DESCRIPTOR:
+        return get_configuration(host, request, ret_actual);
     case SET_CONFIGURATION:
         return set_configuration(host, setup->value);
     case SET_INTERFACE:

@@ -3,9 +3,6 @@
 #include "core/log.h"
 #include "usb/host/internal.h"
 
-/* What libusb takes in one control transfer. */
-#define CONTROL_MAX 4096
-
 struct host_transfer {
     struct host_device *host;
     struct usb_request *request;
@@ -70,6 +67,10 @@ static void end_transfer(struct host_device *host, struct host_transfer *t)
     request = t->request;
     status = status_of(t->transfer);
     actual = actual_of(t);
+    /* Where there may have been more, what came is not what was asked for. */
+    if (status == USB_OK && request->endpoint == 0 && actual == HOST_CONTROL_MAX &&
+        request->length > HOST_CONTROL_MAX)
+        status = USB_ERROR;
     request->device_private = NULL; /* nothing is left to cancel */
     host->in_flight--;
     host->bounced -= t->bounce_size;
@@ -107,10 +108,10 @@ static bool fill_control(struct host_transfer *t, const struct usb_request *requ
 {
     const struct usb_setup *setup = &request->setup;
 
-    if (request->length > CONTROL_MAX && !is_in(request))
+    if (request->length > HOST_CONTROL_MAX && !is_in(request))
         return false;
     /* More than libusb can fetch is asked for where a driver does not know how much there is. */
-    t->length = MIN(request->length, CONTROL_MAX);
+    t->length = MIN(request->length, HOST_CONTROL_MAX);
     libusb_fill_control_setup(t->bounce, setup->request_type, setup->request, setup->value,
                               setup->index, t->length);
     if (!is_in(request))
