@@ -2,6 +2,9 @@
 usb_scripted = \
 	tests/usb/scripted_device.c tests/usb/scripted_device.h \
 	tests/usb/scripted_disk.c tests/usb/scripted_disk.h
+usb_scripted_usbfs = $(usb_scripted) \
+	tests/usb/fake_sysfs.c tests/usb/fake_sysfs.h tests/usb/script.c tests/usb/script.h \
+	tests/usb/usbfs.c tests/usb/usbfs.h
 usb_host_libs = usb/libvmusb.a core/libcore.a $(USB_LIBS) $(GLIB_LIBS)
 if HAVE_CHECK
 check_PROGRAMS += tests/usb/redir_peer tests/usb/test_redir
@@ -23,8 +26,7 @@ endif
 if HAVE_FUSE
 if HAVE_CHECK
 check_PROGRAMS += tests/usb/fuse_usbfs
-tests_usb_fuse_usbfs_SOURCES = tests/usb/fuse_usbfs.c tests/usb/fake_sysfs.c \
-	tests/usb/fake_sysfs.h tests/usb/usbfs.c tests/usb/usbfs.h $(usb_scripted)
+tests_usb_fuse_usbfs_SOURCES = tests/usb/fuse_usbfs.c $(usb_scripted_usbfs)
 tests_usb_fuse_usbfs_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 tests_usb_fuse_usbfs_LDADD = core/libcore.a $(FUSE_LIBS) $(GLIB_LIBS)
 

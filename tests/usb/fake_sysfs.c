@@ -14,9 +14,9 @@
 #define UDEV_GROUP 2
 #define UDEV_MAGIC 0xfeedcafe
 
-static void put_bytes(const char *name, const void *bytes, size_t size)
+static void put_bytes(const struct usbfs *usbfs, const char *name, const void *bytes, size_t size)
 {
-    g_autofree char *path = g_build_filename(DEVICE, name, NULL);
+    g_autofree char *path = g_strconcat(usbfs->root, DEVICE "/", name, NULL);
     FILE *file = fopen(path, "w");
 
     if (file != NULL) {
@@ -25,9 +25,10 @@ static void put_bytes(const char *name, const void *bytes, size_t size)
     }
 }
 
-static void put(const char *name, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void put(const struct usbfs *usbfs, const char *name, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 
-static void put(const char *name, const char *format, ...)
+static void put(const struct usbfs *usbfs, const char *name, const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list arguments;
@@ -35,11 +36,11 @@ static void put(const char *name, const char *format, ...)
     va_start(arguments, format);
     text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    put_bytes(name, text, strlen(text));
+    put_bytes(usbfs, name, text, strlen(text));
 }
 
 /* As systemd-udevd sends them: a header, then NUL-terminated pairs. */
-static void send_uevent(const struct usbfs *usbfs, const char *action)
+void fake_sysfs_uevent(const struct usbfs *usbfs, const char *action)
 {
     struct {
         char prefix[8];
@@ -64,15 +65,32 @@ static void send_uevent(const struct usbfs *usbfs, const char *action)
     close(fd);
 }
 
-static char *interface_folder(unsigned interface)
+static char *interface_folder(const struct usbfs *usbfs, unsigned interface)
 {
-    return g_strdup_printf("/sys/devices/pci0/usb1/" SYSFS_PORT "/" SYSFS_PORT ":1.%u", interface);
+    return g_strdup_printf("%s" DEVICE "/" SYSFS_PORT ":1.%u", usbfs->root, interface);
+}
+
+static void make_folder(const struct usbfs *usbfs, const char *path)
+{
+    g_autofree char *folder = g_strconcat(usbfs->root, path, NULL);
+
+    g_mkdir_with_parents(folder, 0755);
+}
+
+/* As sysfs has them: relative, so that they lead to where it is. */
+static void link_device(const struct usbfs *usbfs, const char *name, const char *below)
+{
+    g_autofree char *link = g_strconcat(usbfs->root, DEVICES "/", name, NULL);
+    g_autofree char *target = g_strconcat("../../..", DEVICE + strlen("/sys"), below, NULL);
+
+    if (symlink(target, link) != 0)
+        perror(link);
 }
 
 void fake_sysfs_drivers(struct usbfs *usbfs)
 {
     for (unsigned i = 0; i < INTERFACES; i++) {
-        g_autofree char *folder = interface_folder(i);
+        g_autofree char *folder = interface_folder(usbfs, i);
         g_autofree char *link = g_build_filename(folder, "driver", NULL);
 
         unlink(link);
@@ -86,40 +104,37 @@ void fake_sysfs_add(const struct usbfs *usbfs)
     size_t size;
     const uint8_t *bytes = scripted_device_descriptors(&size);
 
-    g_mkdir_with_parents(DEVICES, 0755);
-    g_mkdir_with_parents(DEVICE, 0755);
-    put("busnum", "1\n");
-    put("devnum", "%u\n", usbfs->address);
-    put("idVendor", "%04x\n", SCRIPTED_VENDOR);
-    put("idProduct", "%04x\n", SCRIPTED_PRODUCT);
-    put("manufacturer", "vmdesk\n");
-    put("product", "Scripted device\n");
-    put("serial", SCRIPTED_SERIAL "\n");
-    put("speed", "480\n");
-    put("bConfigurationValue", "1\n");
-    put("uevent", "DEVNAME=bus/usb/001/%03u\nDEVTYPE=usb_device\nBUSNUM=001\nDEVNUM=%03u\n",
+    make_folder(usbfs, DEVICES);
+    make_folder(usbfs, DEVICE);
+    put(usbfs, "busnum", "1\n");
+    put(usbfs, "devnum", "%u\n", usbfs->address);
+    put(usbfs, "idVendor", "%04x\n", SCRIPTED_VENDOR);
+    put(usbfs, "idProduct", "%04x\n", SCRIPTED_PRODUCT);
+    put(usbfs, "manufacturer", "vmdesk\n");
+    put(usbfs, "product", "Scripted device\n");
+    put(usbfs, "serial", SCRIPTED_SERIAL "\n");
+    put(usbfs, "speed", "480\n");
+    put(usbfs, "bConfigurationValue", "1\n");
+    put(usbfs, "uevent", "DEVNAME=bus/usb/001/%03u\nDEVTYPE=usb_device\nBUSNUM=001\nDEVNUM=%03u\n",
         usbfs->address, usbfs->address);
-    put_bytes("descriptors", bytes, size);
+    put_bytes(usbfs, "descriptors", bytes, size);
     for (unsigned i = 0; i < INTERFACES; i++) {
-        g_autofree char *folder = interface_folder(i);
-        g_autofree char *name = g_path_get_basename(folder);
-        g_autofree char *link = g_build_filename(DEVICES, name, NULL);
+        g_autofree char *folder = interface_folder(usbfs, i);
+        const char *name = strrchr(folder, '/') + 1;
+        g_autofree char *below = g_strconcat("/", name, NULL);
 
         g_mkdir_with_parents(folder, 0755);
-        if (symlink(folder, link) != 0)
-            perror(link);
+        link_device(usbfs, name, below);
     }
     fake_sysfs_drivers((struct usbfs *)usbfs);
-    if (symlink(DEVICE, DEVICES "/" SYSFS_PORT) != 0)
-        perror(DEVICES "/" SYSFS_PORT);
-    send_uevent(usbfs, "add");
+    link_device(usbfs, SYSFS_PORT, "");
 }
 
 void fake_sysfs_remove(const struct usbfs *usbfs)
 {
-    g_autofree char *command = g_strdup("rm -rf " DEVICE " " DEVICES "/" SYSFS_PORT "*");
+    g_autofree char *command = g_strdup_printf("rm -rf %s" DEVICE " %s" DEVICES "/" SYSFS_PORT "*",
+                                               usbfs->root, usbfs->root);
 
     if (system(command) != 0)
         perror("rm");
-    send_uevent(usbfs, "remove");
 }

@@ -7,8 +7,10 @@
 
 #define SYSFS_PORT "1-2"
 
-void fake_sysfs_add(const struct usbfs *usbfs); /* /sys is there, empty or nearly so */
+/* In /sys of usbfs->root, empty or nearly so. */
+void fake_sysfs_add(const struct usbfs *usbfs);
 void fake_sysfs_remove(const struct usbfs *usbfs);
 void fake_sysfs_drivers(struct usbfs *usbfs);
+void fake_sysfs_uevent(const struct usbfs *usbfs, const char *action); /* "add", "remove" */
 
 #endif

@@ -6,9 +6,8 @@
  *
  * The program sees a usbfs in /dev/bus/usb, which a stock libusb uses, the device in /sys and
  * udev's messages, in namespaces of its own, which need root and FUSE; the exit status is 77
- * without. It writes to /dev/bus/usb/script to play the script: unplug, plug, deny and allow (to
- * open), mute, unmute, babble, delay MS, key N, hold and free (another program's claim); and reads
- * how the device is from it.
+ * without. It plays the script (tests/usb/script.h) that it writes to /dev/bus/usb/script, and
+ * reads how the device is from it.
  */
 #define FUSE_USE_VERSION 35
 #include <errno.h>
@@ -29,7 +28,7 @@
 #include <unistd.h>
 
 #include "tests/usb/fake_sysfs.h"
-#include "tests/usb/usbfs.h"
+#include "tests/usb/script.h"
 
 #define SKIPPED 77
 #define DISK_BYTES (16 * 1024 * 1024)
@@ -40,8 +39,7 @@
 
 struct server {
     struct usbfs usbfs;
-    bool denied;
-    struct usbfs_file *holder; /* another program */
+    struct usb_script script;
 };
 
 static struct server server;
@@ -130,7 +128,7 @@ static void fs_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info 
 
     info->direct_io = 1;
     g_mutex_lock(&server.usbfs.lock);
-    if (inode != INODE_SCRIPT && server.denied) {
+    if (inode != INODE_SCRIPT && server.script.denied) {
         errnum = EACCES;
     } else if (inode != INODE_SCRIPT &&
                (!server.usbfs.plugged || inode != INODE_DEVICE + server.usbfs.address)) {
@@ -167,21 +165,6 @@ static void fs_release(fuse_req_t request, fuse_ino_t inode, struct fuse_file_in
     fuse_reply_err(request, 0);
 }
 
-static char *describe(void)
-{
-    const struct usbfs *usbfs = &server.usbfs;
-    unsigned claimed = 0;
-
-    for (guint i = 0; i < usbfs->files->len; i++)
-        claimed |= ((struct usbfs_file *)usbfs->files->pdata[i])->claimed;
-    return g_strdup_printf(
-        "plugged=%d address=%u resets=%u configuration=%u setting=%u drivers=%u claimed=%u "
-        "flying=%u files=%u\n",
-        usbfs->plugged, usbfs->address, usbfs->device.resets, usbfs->device.configuration,
-        usbfs->device.iso_setting, usbfs->drivers, claimed,
-        g_queue_get_length((GQueue *)&usbfs->device.flying), usbfs->files->len);
-}
-
 static void fs_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
                     struct fuse_file_info *info)
 {
@@ -191,7 +174,7 @@ static void fs_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t off
 
     g_mutex_lock(&server.usbfs.lock);
     if (inode == INODE_SCRIPT) {
-        text = describe();
+        text = usb_script_describe(&server.script);
         bytes = (const uint8_t *)text;
         total = strlen(text);
     } else {
@@ -202,55 +185,6 @@ static void fs_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t off
     fuse_reply_buf(request, (const char *)bytes + offset, MIN(size, total - offset));
 }
 
-/*
- * The script.
- */
-
-static void hold(bool on)
-{
-    if (on && server.holder == NULL) {
-        server.holder = usbfs_open(&server.usbfs);
-        server.holder->notify = notify;
-        server.holder->claimed = 1;
-        server.usbfs.drivers &= ~1u;
-    } else if (!on && server.holder != NULL) {
-        usbfs_close(server.holder);
-        server.holder = NULL;
-        server.usbfs.drivers |= 1;
-    }
-}
-
-static bool play(const char *line)
-{
-    struct scripted_device *device = &server.usbfs.device;
-    g_auto(GStrv) words = g_strsplit(line, " ", 2);
-    unsigned number = words[0] != NULL && words[1] != NULL ? atoi(words[1]) : 0;
-
-    if (strcmp(line, "unplug") == 0 && server.usbfs.plugged) {
-        usbfs_unplug(&server.usbfs);
-        fake_sysfs_remove(&server.usbfs);
-    } else if (strcmp(line, "plug") == 0 && !server.usbfs.plugged) {
-        usbfs_plug(&server.usbfs);
-        fake_sysfs_add(&server.usbfs);
-    } else if (strcmp(line, "deny") == 0 || strcmp(line, "allow") == 0) {
-        server.denied = line[0] == 'd';
-    } else if (strcmp(line, "hold") == 0 || strcmp(line, "free") == 0) {
-        hold(line[0] == 'h');
-    } else if (strcmp(line, "mute") == 0 || strcmp(line, "unmute") == 0) {
-        device->mute = line[0] == 'm';
-    } else if (strcmp(line, "babble") == 0) {
-        device->babble = true;
-    } else if (g_str_has_prefix(line, "delay ")) {
-        device->delay_ms = number;
-    } else if (g_str_has_prefix(line, "key ")) {
-        g_queue_push_tail(&device->keys, GUINT_TO_POINTER(number));
-    } else {
-        return false;
-    }
-    usbfs_pump(&server.usbfs);
-    return true;
-}
-
 static void fs_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size,
                      off_t offset, struct fuse_file_info *info)
 {
@@ -258,7 +192,7 @@ static void fs_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, si
     bool known;
 
     g_mutex_lock(&server.usbfs.lock);
-    known = inode == INODE_SCRIPT && play(line);
+    known = inode == INODE_SCRIPT && usb_script_play(&server.script, line);
     g_mutex_unlock(&server.usbfs.lock);
     if (known)
         fuse_reply_write(request, size);
@@ -329,6 +263,15 @@ static const struct fuse_lowlevel_ops ops = {
     .ioctl = fs_ioctl,
     .poll = fs_poll,
 };
+
+static void tell_plugged(struct usbfs *usbfs)
+{
+    if (usbfs->plugged)
+        fake_sysfs_add(usbfs);
+    else
+        fake_sysfs_remove(usbfs);
+    fake_sysfs_uevent(usbfs, usbfs->plugged ? "add" : "remove");
+}
 
 static void *run_session(void *session)
 {
@@ -447,6 +390,10 @@ int main(int argc, char **argv)
         return SKIPPED;
     usbfs_init(&server.usbfs, disk);
     server.usbfs.drivers_changed = fake_sysfs_drivers;
+    server.script = (struct usb_script){.usbfs = &server.usbfs,
+                                        .hangs_up = true,
+                                        .notify = notify,
+                                        .plugged = tell_plugged};
     session = fuse_session_new(&args, &ops, sizeof(ops), NULL);
     if (session == NULL || fuse_session_mount(session, "/dev/bus/usb") != 0) {
         fprintf(stderr, "fuse_usbfs: FUSE cannot be used here\n");
@@ -456,7 +403,7 @@ int main(int argc, char **argv)
         server.usbfs.plugged = false;
         g_mkdir_with_parents("/sys/bus/usb/devices", 0755);
     } else {
-        fake_sysfs_add(&server.usbfs);
+        tell_plugged(&server.usbfs);
     }
     g_thread_unref(g_thread_new("session", run_session, session));
     g_thread_unref(g_thread_new("clock", run_clock, NULL));

@@ -39,7 +39,10 @@ static long write_to(pid_t process, uint64_t address, const void *buffer, size_t
 
 void usbfs_init(struct usbfs *usbfs, struct scripted_disk *disk)
 {
-    *usbfs = (struct usbfs){.plugged = true, .address = 2, .drivers = 1 << STORAGE_INTERFACE};
+    *usbfs = (struct usbfs){.root = "",
+                            .plugged = true,
+                            .address = 2,
+                            .drivers = 1 << STORAGE_INTERFACE};
     g_mutex_init(&usbfs->lock);
     g_cond_init(&usbfs->changed);
     usbfs->files = g_ptr_array_new();

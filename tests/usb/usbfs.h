@@ -16,6 +16,7 @@ struct usbfs {
     GMutex lock;
     GCond changed; /* something may be due */
     struct scripted_device device;
+    const char *root; /* where /sys is; "": at its place */
     bool plugged;
     unsigned address; /* of the device; another one each time it is plugged in */
     unsigned drivers; /* a bit for each interface that a kernel driver has */
