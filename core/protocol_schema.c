@@ -42,10 +42,11 @@ static const struct protocol_command commands[] = {
     {
         .name = "query-status",
         .help = "What the machine does.",
-        .result = "running: whether the guest runs; status: prelaunch, running, paused, shutdown, "
-                  "guest-panicked or internal-error; detail: what led to it, a sentence or empty; "
-                  "accel: what runs the guest's code, kvm or soft; accel-reason: the same in words, "
-                  "and why",
+        .result =
+            "running: whether the guest runs; status: prelaunch, running, paused, shutdown, "
+            "guest-panicked or internal-error; detail: what led to it, a sentence or empty; "
+            "accel: what runs the guest's code, kvm or soft; accel-reason: the same in words, "
+            "and why",
         .arguments = no_arguments,
     },
     {
@@ -171,18 +172,28 @@ static const struct protocol_command commands[] = {
                        "Even when the guest has locked the tray."}),
     },
     {
+        .name = "query-block-image",
+        .help = "What a disk's image is, and the images that it lies on.",
+        .result = "an array of objects, the disk's own image first, and alone while work on it is "
+                  "under way: filename, format, virtual-size, file-size, actual-size, dirty-flag, "
+                  "corrupt, details (an object), snapshots (as query-snapshots); where there are "
+                  "any: cluster-size, backing-filename, full-backing-filename, "
+                  "backing-filename-format",
+        .arguments = ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."}),
+    },
+    {
         .name = "query-snapshots",
         .help = "The snapshots inside a disk's image.",
         .result = "an array of objects: id, name, parent (an id; absent when there is none, or it "
-                  "is not known), date-sec, virtual-size, vm-state-size, current (whether the "
-                  "disk's present state descends from it)",
+                  "is not known), date-sec, date-nsec, vm-clock-nsec, virtual-size, vm-state-size, "
+                  "current (whether the disk's present state descends from it)",
         .arguments = ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."}),
     },
     {
         .name = "query-block-jobs",
         .help = "The work under way on disks.",
-        .result = "an array of objects: type (stream, commit, snapshot-create or snapshot-delete), "
-                  "device, len and offset (how far it is)",
+        .result = "an array of objects: type (stream, commit, snapshot-create, snapshot-delete or "
+                  "snapshot-rename), device, len and offset (how far it is)",
         .arguments = no_arguments,
     },
     {
@@ -217,6 +228,15 @@ static const struct protocol_command commands[] = {
         .arguments =
             ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."},
                       {"name", PROTOCOL_STRING, false, 1, 255, "The snapshot's name or id."}),
+    },
+    {
+        .name = "blockdev-snapshot-rename-internal-sync",
+        .help = "Give a snapshot inside a disk's image another name.",
+        .result = "nothing, when it has it",
+        .arguments =
+            ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."},
+                      {"name", PROTOCOL_STRING, false, 1, 255, "The snapshot's name or id."},
+                      {"new-name", PROTOCOL_STRING, false, 1, 255, "Its name from then on."}),
     },
     {
         .name = "device_add",

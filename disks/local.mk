@@ -21,6 +21,8 @@ disks_libdisks_a_SOURCES = \
 	disks/image_format.h \
 	disks/image_job.c \
 	disks/image_job.h \
+	disks/image_json.c \
+	disks/image_json.h \
 	disks/image_manage.c \
 	disks/image_measure.c \
 	disks/image_qcow2.c \

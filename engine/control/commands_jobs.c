@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Work on disks while the guest uses them: QMP's block jobs, and snapshots inside images. */
-#include <string.h>
-
 #include "core/error.h"
-#include "disks/image_tree.h"
+#include "disks/image_json.h"
 #include "engine/control/control_internal.h"
 #include "engine/machine/machine_jobs.h"
 
 static const char *type_name(enum machine_job_kind kind)
 {
-    static const char *const names[] = {"stream", "commit", "snapshot-create", "snapshot-delete"};
+    static const char *const names[] = {"stream", "commit", "snapshot-create", "snapshot-delete",
+                                        "snapshot-rename"};
 
     return names[kind];
 }
@@ -68,6 +67,7 @@ static bool start(struct control_request *request, const json_t *arguments,
     struct machine_job job = {
         .kind = kind,
         .snapshot = json_string_value(json_object_get(arguments, "name")),
+        .new_name = json_string_value(json_object_get(arguments, "new-name")),
         .ended = on_ended,
         .opaque = request->server,
     };
@@ -126,56 +126,66 @@ static void snapshot_delete(struct control_request *request, const json_t *argum
     start_and_wait(request, arguments, MACHINE_JOB_SNAPSHOT_DELETE);
 }
 
-static json_t *text(const char *bytes)
+static void snapshot_rename(struct control_request *request, const json_t *arguments)
 {
-    g_autofree char *valid = g_utf8_make_valid(bytes, -1);
-
-    return json_string(valid);
+    start_and_wait(request, arguments, MACHINE_JOB_SNAPSHOT_RENAME);
 }
 
-static json_t *describe_snapshot(const struct image_snapshot *snapshot,
-                                 const struct snapshot_tree *tree)
-{
-    const char *parent = snapshot_tree_parent(tree, snapshot->id);
-
-    return json_pack("{s:o,s:o,s:o*,s:I,s:I,s:I,s:b}", "id", text(snapshot->id), "name",
-                     text(snapshot->name), "parent", parent != NULL ? text(parent) : NULL,
-                     "date-sec", (json_int_t)snapshot->date_sec, "virtual-size",
-                     (json_int_t)snapshot->virtual_size, "vm-state-size",
-                     (json_int_t)snapshot->vm_state_size, "current",
-                     g_strcmp0(snapshot_tree_current(tree), snapshot->id) == 0);
-}
-
-static json_t *list_snapshots(struct image *image, GError **err)
-{
-    g_autoptr(GPtrArray) snapshots = image_snapshots(image, err);
-    struct snapshot_tree *tree = snapshots != NULL ? image_tree_load(image, snapshots, err) : NULL;
-    json_t *list;
-
-    if (tree == NULL)
-        return NULL;
-    list = json_array();
-    for (guint i = 0; i < snapshots->len; i++)
-        json_array_append_new(list, describe_snapshot(snapshots->pdata[i], tree));
-    snapshot_tree_free(tree);
-    return list;
-}
-
-static void query_snapshots(struct control_request *request, const json_t *arguments)
+/* Answers with what describe tells of the disk that the argument names. */
+static void answer_with(struct control_request *request, const json_t *arguments,
+                        json_t *(*describe)(struct control_request *request, unsigned disk,
+                                            struct image *image, GError **err))
 {
     struct image *image = NULL;
-    json_t *list = NULL;
+    json_t *result = NULL;
     GError *error = NULL;
     unsigned disk;
 
     if (take_disk(arguments, &disk, &error))
         image = machine_disk(request->server->machine, disk, &error);
     if (image != NULL)
-        list = list_snapshots(image, &error);
-    if (list != NULL)
-        control_return(request, list);
+        result = describe(request, disk, image, &error);
+    if (result != NULL)
+        control_return(request, result);
     else
         control_fail(request, error);
+}
+
+static json_t *list_snapshots(struct control_request *request, unsigned disk, struct image *image,
+                              GError **err)
+{
+    return image_snapshots_json(image, err);
+}
+
+static void query_snapshots(struct control_request *request, const json_t *arguments)
+{
+    answer_with(request, arguments, list_snapshots);
+}
+
+static json_t *list_images(struct control_request *request, unsigned disk, struct image *image,
+                           GError **err)
+{
+    struct machine_job job;
+    /* Work may change what the image lies on, on its own thread. */
+    bool alone = machine_job_get(request->server->machine, disk, &job);
+    json_t *list = json_array();
+
+    while (image != NULL) {
+        json_t *object = image_info_json(image, err);
+
+        if (object == NULL) {
+            json_decref(list);
+            return NULL;
+        }
+        json_array_append_new(list, object);
+        image = alone ? NULL : image_backing(image);
+    }
+    return list;
+}
+
+static void query_block_image(struct control_request *request, const json_t *arguments)
+{
+    answer_with(request, arguments, list_images);
 }
 
 static void query_block_jobs(struct control_request *request, const json_t *arguments)
@@ -207,6 +217,8 @@ const struct control_handler control_job_handlers[] = {
     {"block-commit", block_commit},
     {"blockdev-snapshot-internal-sync", snapshot_create},
     {"blockdev-snapshot-delete-internal-sync", snapshot_delete},
+    {"blockdev-snapshot-rename-internal-sync", snapshot_rename},
+    {"query-block-image", query_block_image},
     {"query-snapshots", query_snapshots},
     {"query-block-jobs", query_block_jobs},
     {"block-job-cancel", block_job_cancel},

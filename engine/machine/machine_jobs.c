@@ -10,14 +10,14 @@
 struct running_job {
     struct machine *machine;
     struct machine_job job;
-    char *snapshot;
+    char *snapshot, *new_name;
     struct image_job *image_job;
 };
 
 static const char *kind_name(enum machine_job_kind kind)
 {
     static const char *const names[] = {"streaming", "committing", "taking a snapshot",
-                                        "deleting a snapshot"};
+                                        "deleting a snapshot", "renaming a snapshot"};
 
     return names[kind];
 }
@@ -37,6 +37,8 @@ static bool work(struct image *image, const struct image_progress *progress, voi
         return image_tree_create(image, &description, err);
     case MACHINE_JOB_SNAPSHOT_DELETE:
         return image_tree_delete(image, running->snapshot, err);
+    case MACHINE_JOB_SNAPSHOT_RENAME:
+        return image_snapshot_rename(image, running->snapshot, running->new_name, err);
     }
     g_return_val_if_reached(false);
 }
@@ -47,6 +49,7 @@ static void running_job_free(struct running_job *running)
         return;
     image_job_free(running->image_job);
     g_free(running->snapshot);
+    g_free(running->new_name);
     g_free(running);
 }
 
@@ -94,7 +97,9 @@ bool machine_job_start(struct machine *machine, const struct machine_job *job, G
     running->machine = machine;
     running->job = *job;
     running->snapshot = g_strdup(job->snapshot);
+    running->new_name = g_strdup(job->new_name);
     running->job.snapshot = running->snapshot;
+    running->job.new_name = running->new_name;
 
     const struct image_job_options options = {
         .image = image,

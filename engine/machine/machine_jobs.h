@@ -19,12 +19,14 @@ enum machine_job_kind {
     MACHINE_JOB_COMMIT, /* brings the disk's data into its backing image */
     MACHINE_JOB_SNAPSHOT_CREATE,
     MACHINE_JOB_SNAPSHOT_DELETE,
+    MACHINE_JOB_SNAPSHOT_RENAME,
 };
 
 struct machine_job {
     enum machine_job_kind kind;
     unsigned disk;
     const char *snapshot; /* its name; NULL with STREAM and COMMIT */
+    const char *new_name; /* rename */
     /* error: NULL for success; VMDESK_ERROR_CANCELLED after machine_job_cancel(). Not called for a
      * job that ends with the machine. May be NULL. */
     void (*ended)(void *opaque, const struct machine_job *job, const GError *error);
@@ -33,7 +35,7 @@ struct machine_job {
 };
 
 bool machine_job_start(struct machine *machine, const struct machine_job *job, GError **err);
-/* The job of a disk; false: there is none. ret_job->snapshot is the machine's. */
+/* The job of a disk; false: there is none. The strings are the machine's. */
 bool machine_job_get(struct machine *machine, unsigned disk, struct machine_job *ret_job);
 bool machine_job_cancel(struct machine *machine, unsigned disk, GError **err);
 

@@ -83,9 +83,14 @@ START_TEST(test_snapshots)
     assert_error(take(user), "GenericError", "name taken");
     ck_assert_ptr_null(ask(user, "{\"execute\":\"blockdev-snapshot-delete-internal-sync\","
                                  "\"arguments\":{\"device\":\"disk0\",\"name\":\"a\"}}"));
+    fake_machine_end_job(machine, NULL);
+    json_decref(take(user));
+    ck_assert_ptr_null(ask(user, "{\"execute\":\"blockdev-snapshot-rename-internal-sync\","
+                                 "\"arguments\":{\"device\":\"disk0\",\"name\":\"a\","
+                                 "\"new-name\":\"b\"}}"));
     leave(user);
     fake_machine_end_job(machine, NULL);
-    ck_assert_str_eq(machine->log->str, "job 2 disk0 a;job 2 disk0 a;job 3 disk0 a;");
+    ck_assert_str_eq(machine->log->str, "job 2 disk0 a;job 2 disk0 a;job 3 disk0 a;job 4 disk0 a;");
     leave(other);
 }
 END_TEST
@@ -109,16 +114,62 @@ START_TEST(test_list_of_snapshots)
     ck_assert(image_tree_create(machine->disk, &a, NULL));
     ck_assert(image_tree_create(machine->disk, &b, NULL));
     assert_took(ask(user, ask_list),
-                "{\"return\":[{\"current\":false,\"date-sec\":7,\"id\":\"1\",\"name\":\"a\","
-                "\"virtual-size\":1048576,\"vm-state-size\":0},{\"current\":true,\"date-sec\":8,"
-                "\"id\":\"2\",\"name\":\"b\",\"parent\":\"1\",\"virtual-size\":"
-                "1048576,\"vm-state-size\":0}]}");
+                "{\"return\":[{\"current\":false,\"date-nsec\":0,\"date-sec\":7,\"id\":\"1\","
+                "\"name\":\"a\",\"virtual-size\":1048576,\"vm-clock-nsec\":0,"
+                "\"vm-state-size\":0},{\"current\":true,\"date-nsec\":0,\"date-sec\":8,\"id\":"
+                "\"2\",\"name\":\"b\",\"parent\":\"1\",\"virtual-size\":1048576,"
+                "\"vm-clock-nsec\":0,\"vm-state-size\":0}]}");
     leave(user);
     image_close(machine->disk);
     machine->disk = NULL;
     io_context_free(io);
     g_unlink(disk);
     g_unlink(tree);
+}
+END_TEST
+
+/* The chain; but only the disk's own image while work may change what it lies on. */
+START_TEST(test_images)
+{
+    g_autofree char *base = g_build_filename(folder, "base.qcow2", NULL);
+    g_autofree char *disk = g_build_filename(folder, "disk.qcow2", NULL);
+    const struct image_create_options create[] = {
+        {.format = "qcow2", .size = 1 << 20},
+        {.format = "qcow2", .backing = "base.qcow2", .backing_format = "qcow2"},
+    };
+    const struct image_options options = {.format = "qcow2"};
+    const char *question =
+        "{\"execute\":\"query-block-image\",\"arguments\":{\"device\":\"disk0\"}}";
+    struct io_context *io = io_context_new(1);
+    struct user *user = connect_user();
+    json_t *answer, *images;
+
+    assert_error(ask(user, question), "DeviceNotFound", "disk0");
+    ck_assert(image_create(base, &create[0], NULL, NULL));
+    ck_assert(image_create(disk, &create[1], NULL, NULL));
+    machine->disk = image_open(disk, &options, io, NULL);
+    answer = ask(user, question);
+    images = json_object_get(answer, "return");
+    ck_assert_uint_eq(json_array_size(images), 2);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(images, 0), "filename")),
+                     disk);
+    ck_assert_str_eq(json_string_value(
+                         json_object_get(json_array_get(images, 0), "full-backing-filename")),
+                     base);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(images, 1), "filename")),
+                     base);
+    json_decref(answer);
+    json_decref(ask(user, "{\"execute\":\"block-stream\",\"arguments\":{\"device\":\"disk0\"}}"));
+    answer = ask(user, question);
+    ck_assert_uint_eq(json_array_size(json_object_get(answer, "return")), 1);
+    json_decref(answer);
+    fake_machine_end_job(machine, NULL);
+    leave(user);
+    image_close(machine->disk);
+    machine->disk = NULL;
+    io_context_free(io);
+    g_unlink(disk);
+    g_unlink(base);
 }
 END_TEST
 
@@ -135,6 +186,7 @@ int main(void)
     tcase_add_test(tcase, test_failure_and_cancelling);
     tcase_add_test(tcase, test_snapshots);
     tcase_add_test(tcase, test_list_of_snapshots);
+    tcase_add_test(tcase, test_images);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
