@@ -277,7 +277,7 @@ check 1 'can only be read' convert disk.raw x.vdi
 check 1 'is a folder' convert below x.raw
 check 2 'is for qcow2' convert -c disk.raw x.raw
 check 1 'is no VMDK image' info --format vmdk disk.raw
-check 2 'Give a FILE or a --size' measure
+check 2 'Give an IMAGE or a --size' measure
 check 2 'There is no verb "disk convrt": did you mean "disk convert"' convrt a b
 check 2 'vmdesk help disk' ''
 if [ "$(id -u)" != 0 ]; then

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "ui/disk_place.h"
 
 #define DISK_THREADS 4
 
@@ -30,37 +31,72 @@ const char *disk_format(const struct verb_call *call, const char *option, const 
     return "raw";
 }
 
-bool disk_open_with(struct disk_image *disk, const char *path, const struct image_options *options,
-                    GError **err)
+static bool open_file(struct disk_image *disk, const struct verb_call *call, const char *path,
+                      const struct image_options *options, GError **err)
 {
+    GError *error = NULL;
+
     disk->io = io_context_new(DISK_THREADS);
-    disk->image = image_open(path, options, disk->io, err);
+    disk->image = image_open(path, options, disk->io, &error);
     if (disk->image != NULL)
         return true;
     io_context_free(disk->io);
+    if (g_error_matches(error, VMDESK_ERROR, VMDESK_ERROR_BUSY))
+        disk_place_explain(call->store, path, &error);
+    g_propagate_error(err, error);
     return false;
 }
 
-bool disk_open(struct disk_image *disk, const struct verb_call *call, const char *path,
-               enum disk_access access, GError **err)
+static bool open_live(struct disk_image *disk, const struct disk_place *place, unsigned access,
+                      GError **err)
 {
-    const struct image_options options = {
-        .format = disk_format(call, "format", path),
-        .read_only = access == DISK_READ,
-    };
+    if (!(access & DISK_LIVE))
+        return vmdesk_fail(err, VMDESK_ERROR_BUSY,
+                           "The machine %s is running, and this needs its %s for itself: stop it "
+                           "with \"vmdesk stop %s\" first.",
+                           place->machine, place->device, place->machine);
+    disk->live = disk_live_open(place->socket, place->device, err);
+    return disk->live != NULL;
+}
 
-    return disk_open_with(disk, path, &options, err);
+bool disk_open_with(struct disk_image *disk, const struct verb_call *call, const char *name,
+                    unsigned access, const struct image_options *options, GError **err)
+{
+    struct image_options all = *options;
+    struct disk_place place;
+    bool done;
+
+    *disk = (struct disk_image){.image = NULL};
+    if (!disk_place_find(call->store, name, &place, err))
+        return false;
+    all.read_only = !(access & DISK_WRITE);
+    if (all.format == NULL)
+        all.format = place.format != NULL ? place.format : disk_format(call, NULL, name);
+    done = place.socket != NULL ? open_live(disk, &place, access, err)
+                                : open_file(disk, call, place.path, &all, err);
+    disk_place_clear(&place);
+    return done;
+}
+
+bool disk_open(struct disk_image *disk, const struct verb_call *call, const char *name,
+               unsigned access, GError **err)
+{
+    const struct image_options options = {.format = verb_value(call, "format")};
+
+    return disk_open_with(disk, call, name, access, &options, err);
 }
 
 bool disk_close(struct disk_image *disk, bool done, GError **err)
 {
-    int error = image_read_only(disk->image) ? 0 : image_flush(disk->image);
+    int error = disk->image == NULL || image_read_only(disk->image) ? 0 : image_flush(disk->image);
 
     if (done && error != 0)
         done = vmdesk_error_from_errno(err, error, NULL, "Cannot write to the image %s",
                                        image_path(disk->image));
     image_close(disk->image);
-    io_context_free(disk->io);
+    if (disk->io != NULL)
+        io_context_free(disk->io);
+    disk_live_free(disk->live);
     return done;
 }
 

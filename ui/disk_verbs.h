@@ -6,26 +6,34 @@
 
 #include "disks/image.h"
 #include "disks/io_context.h"
+#include "ui/disk_live.h"
 #include "ui/verbs.h"
 
-/* An image that a verb works on, with the threads for it. */
+/* An image that a verb works on: a file, with the threads for it; or else the disk of a machine
+ * that runs. */
 struct disk_image {
     struct io_context *io;
     struct image *image;
+    struct disk_live *live;
 };
 
-enum disk_access { DISK_READ, DISK_WRITE };
+enum disk_access {
+    DISK_READ = 0,
+    DISK_WRITE = 1 << 0,
+    DISK_LIVE = 1 << 1, /* of a running machine too; otherwise that is refused */
+};
 
-/* The format of the image at path: the option's value, or what its name ends in. Static, or the
- * option's. */
+/* The format of the image file at path: the option's value, or what its name ends in. Static, or
+ * the option's. */
 const char *disk_format(const struct verb_call *call, const char *option, const char *path);
 
-/* Opens the image that the argument names. */
-bool disk_open(struct disk_image *disk, const struct verb_call *call, const char *path,
-               enum disk_access access, GError **err);
-/* The same with options, whose format is set. */
-bool disk_open_with(struct disk_image *disk, const char *path, const struct image_options *options,
-                    GError **err);
+/* Opens what an argument IMAGE names: ui/disk_place.h. */
+bool disk_open(struct disk_image *disk, const struct verb_call *call, const char *name,
+               unsigned access, GError **err);
+/* The same with options; whether it is read-only is what the access says. The format is, if NULL,
+ * what the machine's definition says, or the name's end. */
+bool disk_open_with(struct disk_image *disk, const struct verb_call *call, const char *name,
+                    unsigned access, const struct image_options *options, GError **err);
 /* Flushes what was written; fails as the work before it did: pass its success. */
 bool disk_close(struct disk_image *disk, bool done, GError **err);
 

@@ -8,8 +8,10 @@ ui_libui_a_SOURCES = \
 	ui/console_keys.c ui/console_keys.h \
 	ui/console_serial.c \
 	ui/console_text.c \
+	ui/disk_live.c ui/disk_live.h \
+	ui/disk_place.c ui/disk_place.h \
 	ui/disk_progress.c \
-	ui/disk_snapshots.h \
+	ui/disk_snapshots.c ui/disk_snapshots.h \
 	ui/disk_verbs.c ui/disk_verbs.h \
 	ui/key_events.c ui/key_events.h \
 	ui/output.c ui/output.h \

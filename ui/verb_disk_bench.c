@@ -57,7 +57,7 @@ static bool bench_options(const struct verb_call *call, struct image_bench *benc
 
 bool verb_disk_bench(const struct verb_call *call, GError **err)
 {
-    struct image_options options = {.format = disk_format(call, "format", call->arguments[0])};
+    struct image_options options = {.format = verb_value(call, "format")};
     struct disk_progress *progress;
     struct image_bench bench;
     struct disk_image disk;
@@ -66,8 +66,8 @@ bool verb_disk_bench(const struct verb_call *call, GError **err)
 
     if (!bench_options(call, &bench, err) || !cache_option(call, &options.cache, err))
         return false;
-    options.read_only = !bench.write;
-    if (!disk_open_with(&disk, call->arguments[0], &options, err))
+    if (!disk_open_with(&disk, call, call->arguments[0], bench.write ? DISK_WRITE : DISK_READ,
+                        &options, err))
         return false;
     progress = disk_progress_new("Measuring");
     done = image_bench(disk.image, &bench, &seconds, disk_progress_of(progress), err);

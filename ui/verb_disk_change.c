@@ -41,49 +41,54 @@ bool verb_disk_resize(const struct verb_call *call, GError **err)
     return disk_close(&disk, resize(call, disk.image, size, err), err);
 }
 
-/* Opens the image for writing, and does long work on it. */
+/* Opens the image for writing, and does long work on it; command does it for the disk of a running
+ * machine, and is NULL where that cannot be. */
 static bool work_on(const struct verb_call *call, const char *what,
                     bool (*work)(struct image *image, const struct image_progress *progress,
                                  GError **err),
-                    GError **err)
+                    const char *command, GError **err)
 {
     struct disk_progress *progress;
     struct disk_image disk;
     bool done;
 
-    if (!disk_open(&disk, call, call->arguments[0], DISK_WRITE, err))
+    if (!disk_open(&disk, call, call->arguments[0],
+                   command != NULL ? DISK_WRITE | DISK_LIVE : DISK_WRITE, err))
         return false;
     progress = disk_progress_new(what);
-    done = work(disk.image, disk_progress_of(progress), err);
+    done = disk.live != NULL
+               ? disk_live_run(disk.live, command, NULL, disk_progress_of(progress), err)
+               : work(disk.image, disk_progress_of(progress), err);
     disk_progress_free(progress);
     return disk_close(&disk, done, err);
 }
 
 bool verb_disk_commit(const struct verb_call *call, GError **err)
 {
-    return work_on(call, "Committing", image_commit, err);
+    return work_on(call, "Committing", image_commit, "block-commit", err);
 }
 
 bool verb_disk_flatten(const struct verb_call *call, GError **err)
 {
-    return work_on(call, "Flattening", image_flatten, err);
+    return work_on(call, "Flattening", image_flatten, "block-stream", err);
 }
 
 bool verb_disk_rebase(const struct verb_call *call, GError **err)
 {
-    const char *path = call->arguments[0], *backing = call->arguments[1];
+    const char *backing = call->arguments[1];
     bool safe = !verb_has(call, "unsafe");
     const struct image_options options = {
-        .format = disk_format(call, "format", path),
+        .format = verb_value(call, "format"),
         .backing = safe ? IMAGE_BACKING_OPEN : IMAGE_BACKING_IGNORE,
     };
-    g_autofree char *stored = disk_stored_name(path, backing);
+    g_autofree char *stored = NULL;
     struct disk_progress *progress;
     struct disk_image disk;
     bool done;
 
-    if (!disk_open_with(&disk, path, &options, err))
+    if (!disk_open_with(&disk, call, call->arguments[0], DISK_WRITE, &options, err))
         return false;
+    stored = disk_stored_name(image_path(disk.image), backing);
     progress = disk_progress_new("Rebasing");
     done = image_rebase(disk.image, stored, disk_format(call, "backing-format", backing), safe,
                         disk_progress_of(progress), err);
@@ -92,15 +97,14 @@ bool verb_disk_rebase(const struct verb_call *call, GError **err)
 }
 
 /* What the image takes on this computer. */
-static bool allocated(const char *path, const char *format, uint64_t *ret_bytes, GError **err)
+static bool allocated(const struct verb_call *call, uint64_t *ret_bytes, GError **err)
 {
-    const struct image_options options = {.format = format,
-                                          .read_only = true,
+    const struct image_options options = {.format = verb_value(call, "format"),
                                           .backing = IMAGE_BACKING_IGNORE};
     struct image_info info;
     struct disk_image disk;
 
-    if (!disk_open_with(&disk, path, &options, err))
+    if (!disk_open_with(&disk, call, call->arguments[0], DISK_READ, &options, err))
         return false;
     if (!image_get_info(disk.image, &info, err))
         return disk_close(&disk, false, err);
@@ -111,11 +115,10 @@ static bool allocated(const char *path, const char *format, uint64_t *ret_bytes,
 
 bool verb_disk_compact(const struct verb_call *call, GError **err)
 {
-    const char *path = call->arguments[0], *format = disk_format(call, "format", path);
     uint64_t before, after;
 
-    if (!allocated(path, format, &before, err) ||
-        !work_on(call, "Compacting", image_compact, err) || !allocated(path, format, &after, err))
+    if (!allocated(call, &before, err) || !work_on(call, "Compacting", image_compact, NULL, err) ||
+        !allocated(call, &after, err))
         return false;
     if (verb_has(call, "json")) {
         output_json(

@@ -11,11 +11,7 @@
 bool verb_disk_compare(const struct verb_call *call, GError **err)
 {
     const char *path = call->arguments[0], *other_path = call->arguments[1];
-    const struct image_options options = {
-        .format =
-            disk_format(call, verb_has(call, "other-format") ? "other-format" : NULL, other_path),
-        .read_only = true,
-    };
+    const struct image_options options = {.format = verb_value(call, "other-format")};
     struct disk_image disk, other;
     struct disk_progress *progress;
     uint64_t offset;
@@ -23,7 +19,7 @@ bool verb_disk_compare(const struct verb_call *call, GError **err)
 
     if (!disk_open(&disk, call, path, DISK_READ, err))
         return false;
-    if (!disk_open_with(&other, other_path, &options, err))
+    if (!disk_open_with(&other, call, other_path, DISK_READ, &options, err))
         return disk_close(&disk, false, err);
     progress = disk_progress_new("Comparing");
     done = image_compare(disk.image, other.image, &same, &offset, disk_progress_of(progress), err);
@@ -96,8 +92,7 @@ bool verb_disk_check(const struct verb_call *call, GError **err)
                      : verb_has(call, "leaks") ? IMAGE_REPAIR_LEAKS
                                                : 0;
     const struct image_options options = {
-        .format = disk_format(call, "format", path),
-        .read_only = flags == 0,
+        .format = verb_value(call, "format"),
         .backing = IMAGE_BACKING_IGNORE,
         .as_it_is = true,
     };
@@ -106,7 +101,7 @@ bool verb_disk_check(const struct verb_call *call, GError **err)
     struct disk_image disk;
     bool done;
 
-    if (!disk_open_with(&disk, path, &options, err))
+    if (!disk_open_with(&disk, call, path, flags != 0 ? DISK_WRITE : DISK_READ, &options, err))
         return false;
     progress = disk_progress_new("Checking");
     done = image_check(disk.image, flags, &result, disk_progress_of(progress), err);

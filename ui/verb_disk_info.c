@@ -3,40 +3,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "disks/image_json.h"
 #include "ui/disk_snapshots.h"
 #include "ui/disk_verbs.h"
 #include "ui/output.h"
-
-static json_t *info_json(struct image *image, const struct image_info *info, GError **err)
-{
-    g_autoptr(GPtrArray) snapshots = image_snapshots(image, err);
-    json_t *details, *object;
-
-    if (snapshots == NULL)
-        return NULL;
-    details = json_object();
-    for (guint i = 0; i < info->details->len; i++) {
-        const struct image_detail *detail = info->details->pdata[i];
-
-        json_object_set_new(details, detail->name, output_string(detail->value));
-    }
-    object = json_pack("{s:o, s:s, s:I, s:I, s:I}", "filename", output_string(image_path(image)),
-                       "format", info->format, "virtual-size", (json_int_t)info->virtual_size,
-                       "file-size", (json_int_t)info->file_size, "actual-size",
-                       (json_int_t)info->allocated);
-    if (info->cluster_size > 0)
-        json_object_set_new(object, "cluster-size", json_integer(info->cluster_size));
-    if (info->backing_name != NULL) {
-        json_object_set_new(object, "backing-filename", output_string(info->backing_name));
-        json_object_set_new(object, "full-backing-filename", output_string(info->backing_path));
-        json_object_set_new(object, "backing-filename-format", output_string(info->backing_format));
-    }
-    json_object_set_new(object, "dirty-flag", json_boolean(info->dirty));
-    json_object_set_new(object, "corrupt", json_boolean(info->corrupt));
-    json_object_set_new(object, "details", details);
-    json_object_set_new(object, "snapshots", disk_snapshots_json(snapshots));
-    return object;
-}
+#include "ui/remote.h"
 
 static void print_line(const char *label, const char *value)
 {
@@ -52,81 +23,78 @@ static void print_bytes(const char *label, uint64_t bytes)
     printf("%-16s %s (%" PRIu64 " bytes)\n", label, shown, bytes);
 }
 
-static bool print_info(struct image *image, const struct image_info *info, GError **err)
+static void print_info(const json_t *info)
 {
-    g_autoptr(GPtrArray) snapshots = image_snapshots(image, err);
+    const json_t *snapshots = json_object_get(info, "snapshots"), *value;
+    const char *format = remote_string(info, "backing-filename-format"), *name;
 
-    if (snapshots == NULL)
-        return false;
-    print_line("image", image_path(image));
-    print_line("format", info->format);
-    print_bytes("size of the disk", info->virtual_size);
-    print_bytes("on this computer", info->allocated);
-    if (info->cluster_size > 0)
-        print_bytes("cluster", info->cluster_size);
-    if (info->backing_name != NULL) {
-        print_line("lies on", info->backing_path);
-        print_line("its format", info->backing_format != NULL ? info->backing_format : "not told");
+    print_line("image", remote_string(info, "filename"));
+    print_line("format", remote_string(info, "format"));
+    print_bytes("size of the disk", remote_integer(info, "virtual-size"));
+    print_bytes("on this computer", remote_integer(info, "actual-size"));
+    if (remote_integer(info, "cluster-size") > 0)
+        print_bytes("cluster", remote_integer(info, "cluster-size"));
+    if (json_object_get(info, "backing-filename") != NULL) {
+        print_line("lies on", remote_string(info, "full-backing-filename"));
+        print_line("its format", format[0] != '\0' ? format : "not told");
     }
-    for (guint i = 0; i < info->details->len; i++) {
-        const struct image_detail *detail = info->details->pdata[i];
-
-        print_line(detail->name, detail->value);
-    }
-    if (info->dirty)
+    json_object_foreach(json_object_get(info, "details"), name, value)
+        print_line(name, json_string_value(value) != NULL ? json_string_value(value) : "");
+    if (json_is_true(json_object_get(info, "dirty-flag")))
         print_line("state", "was not closed well");
-    if (info->corrupt)
+    if (json_is_true(json_object_get(info, "corrupt")))
         print_line("state", "marked as corrupt: run \"vmdesk disk check --repair\"");
-    if (snapshots->len > 0)
-        disk_snapshots_print(snapshots);
-    return true;
+    if (json_array_size(snapshots) > 0)
+        disk_snapshots_print(snapshots, false);
 }
 
-static bool show(struct image *image, json_t *array, GError **err)
+/* An array: of the image, and with chain of what it lies on. */
+static json_t *describe(struct image *image, bool chain, GError **err)
 {
-    struct image_info info;
-    json_t *object;
-    bool done;
+    json_t *images = json_array();
 
-    if (!image_get_info(image, &info, err))
-        return false;
-    if (array == NULL) {
-        done = print_info(image, &info, err);
-    } else {
-        object = info_json(image, &info, err);
-        done = object != NULL;
-        if (done)
-            json_array_append_new(array, object);
+    for (; image != NULL; image = chain ? image_backing(image) : NULL) {
+        json_t *info = image_info_json(image, err);
+
+        if (info == NULL) {
+            json_decref(images);
+            return NULL;
+        }
+        json_array_append_new(images, info);
     }
-    image_info_clear(&info);
-    return done;
+    return images;
 }
 
 bool verb_disk_info(const struct verb_call *call, GError **err)
 {
     bool chain = verb_has(call, "chain");
     const struct image_options options = {
-        .format = disk_format(call, "format", call->arguments[0]),
-        .read_only = true,
+        .format = verb_value(call, "format"),
         .backing = chain ? IMAGE_BACKING_OPEN : IMAGE_BACKING_IGNORE,
     };
-    json_t *array = verb_has(call, "json") ? json_array() : NULL;
     struct disk_image disk;
-    bool done = disk_open_with(&disk, call->arguments[0], &options, err);
+    json_t *images, *info;
+    bool done;
+    size_t i;
 
-    if (done) {
-        struct image *image = disk.image;
-
-        for (; done && image != NULL; image = chain ? image_backing(image) : NULL) {
-            if (array == NULL && image != disk.image)
+    if (!disk_open_with(&disk, call, call->arguments[0], DISK_READ | DISK_LIVE, &options, err))
+        return false;
+    images = disk.live != NULL ? disk_live_query(disk.live, "query-block-image", err)
+                               : describe(disk.image, chain, err);
+    done = disk_close(&disk, images != NULL, err);
+    if (done && verb_has(call, "json")) {
+        output_json(json_incref(chain ? images : json_array_get(images, 0)));
+    } else if (done) {
+        json_array_foreach(images, i, info)
+        {
+            if (i > 0 && !chain)
+                break;
+            if (i > 0)
                 putchar('\n');
-            done = show(image, array, err);
+            print_info(info);
         }
-        done = disk_close(&disk, done, err);
     }
-    if (done && array != NULL)
-        output_json(chain ? json_incref(array) : json_incref(json_array_get(array, 0)));
-    json_decref(array);
+    json_decref(images);
     return done;
 }
 

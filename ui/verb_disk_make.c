@@ -80,9 +80,11 @@ bool verb_disk_convert(const struct verb_call *call, GError **err)
     bool done;
 
     if (!check_raw_options(call, options.format, err) ||
-        !disk_create_options(call, &options, err) || !check_not_same(source, target, err) ||
+        !disk_create_options(call, &options, err) ||
         !disk_open(&disk, call, source, DISK_READ, err))
         return false;
+    if (!check_not_same(image_path(disk.image), target, err))
+        return disk_close(&disk, false, err);
     progress = disk_progress_new("Converting");
     done = image_convert(disk.image, target, &options, verb_has(call, "compress"), disk.io,
                          disk_progress_of(progress), err);
@@ -100,7 +102,7 @@ bool verb_disk_measure(const struct verb_call *call, GError **err)
     bool done;
 
     if ((path == NULL) == (size == NULL))
-        return verb_misused(err, "Give a FILE or a --size, and not both");
+        return verb_misused(err, "Give an IMAGE or a --size, and not both");
     if (size != NULL && !disk_parse_size("--size", size, &options.size, err))
         return false;
     if (!disk_create_options(call, &options, err))

@@ -1,75 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The verbs for the snapshots inside disk images. */
-#include <stdio.h>
-
 #include "core/error.h"
+#include "disks/image_json.h"
 #include "disks/image_tree.h"
 #include "ui/disk_snapshots.h"
 #include "ui/disk_verbs.h"
 #include "ui/output.h"
 
-static char *date_text(const struct image_snapshot *snapshot)
-{
-    g_autoptr(GDateTime) date = g_date_time_new_from_unix_local(snapshot->date_sec);
-
-    return date != NULL ? g_date_time_format(date, "%Y-%m-%d %H:%M:%S") : g_strdup("?");
-}
-
-json_t *disk_snapshots_json(const GPtrArray *snapshots)
-{
-    json_t *array = json_array();
-
-    for (guint i = 0; i < snapshots->len; i++) {
-        const struct image_snapshot *snapshot = snapshots->pdata[i];
-
-        json_array_append_new(array, json_pack("{s:o, s:o, s:I, s:I, s:I, s:i, s:I}", "id",
-                                               output_string(snapshot->id), "name",
-                                               output_string(snapshot->name), "virtual-size",
-                                               (json_int_t)snapshot->virtual_size, "vm-state-size",
-                                               (json_int_t)snapshot->vm_state_size, "date-sec",
-                                               (json_int_t)snapshot->date_sec, "date-nsec",
-                                               (int)snapshot->date_nsec, "vm-clock-nsec",
-                                               (json_int_t)snapshot->vm_clock_nsec));
-    }
-    return array;
-}
-
-void disk_snapshots_print(const GPtrArray *snapshots)
-{
-    printf("%-4s %-24s %-19s %-10s %s\n", "id", "snapshot", "made", "disk", "memory");
-    for (guint i = 0; i < snapshots->len; i++) {
-        const struct image_snapshot *snapshot = snapshots->pdata[i];
-        g_autofree char *date = date_text(snapshot);
-        g_autofree char *size = output_bytes(snapshot->virtual_size);
-        g_autofree char *state = output_bytes(snapshot->vm_state_size);
-        g_autofree char *row =
-            g_strdup_printf("%-4s %-24s %-19s %-10s %s\n", snapshot->id, snapshot->name, date, size,
-                            snapshot->vm_state_size > 0 ? state : "none");
-
-        output_text(row);
-    }
-}
-
 bool verb_disk_snapshot_list(const struct verb_call *call, GError **err)
 {
     const struct image_options options = {
-        .format = disk_format(call, "format", call->arguments[0]),
-        .read_only = true,
+        .format = verb_value(call, "format"),
         .backing = IMAGE_BACKING_IGNORE,
     };
-    g_autoptr(GPtrArray) snapshots = NULL;
     struct disk_image disk;
+    json_t *list;
+    bool done;
 
-    if (!disk_open_with(&disk, call->arguments[0], &options, err))
+    if (!disk_open_with(&disk, call, call->arguments[0], DISK_READ | DISK_LIVE, &options, err))
         return false;
-    snapshots = image_snapshots(disk.image, err);
-    if (!disk_close(&disk, snapshots != NULL, err))
-        return false;
-    if (verb_has(call, "json"))
-        output_json(disk_snapshots_json(snapshots));
-    else if (snapshots->len > 0)
-        disk_snapshots_print(snapshots);
-    return true;
+    list = disk.live != NULL ? disk_live_query(disk.live, "query-snapshots", err)
+                             : image_snapshots_json(disk.image, err);
+    done = disk_close(&disk, list != NULL, err);
+    if (done && verb_has(call, "json"))
+        output_json(json_incref(list));
+    else if (done && json_array_size(list) > 0)
+        disk_snapshots_print(list, verb_has(call, "tree"));
+    json_decref(list);
+    return done;
+}
+
+/* For the disk of a running machine; new_name may be NULL. */
+static bool run_live(struct disk_live *live, const char *command, const char *name,
+                     const char *new_name, GError **err)
+{
+    return disk_live_run(live, command,
+                         json_pack("{s:s, s:s*}", "name", name, "new-name", new_name), NULL, err);
 }
 
 bool verb_disk_snapshot_create(const struct verb_call *call, GError **err)
@@ -79,11 +45,16 @@ bool verb_disk_snapshot_create(const struct verb_call *call, GError **err)
         .icount = UINT64_MAX,
     };
     struct disk_image disk;
+    bool done;
 
     if (call->arguments[1][0] == '\0')
         return verb_misused(err, "Give the snapshot a name");
-    return disk_open(&disk, call, call->arguments[0], DISK_WRITE, err) &&
-           disk_close(&disk, image_tree_create(disk.image, &description, err), err);
+    if (!disk_open(&disk, call, call->arguments[0], DISK_WRITE | DISK_LIVE, err))
+        return false;
+    done = disk.live != NULL ? run_live(disk.live, "blockdev-snapshot-internal-sync",
+                                        call->arguments[1], NULL, err)
+                             : image_tree_create(disk.image, &description, err);
+    return disk_close(&disk, done, err);
 }
 
 bool verb_disk_snapshot_apply(const struct verb_call *call, GError **err)
@@ -97,20 +68,28 @@ bool verb_disk_snapshot_apply(const struct verb_call *call, GError **err)
 bool verb_disk_snapshot_delete(const struct verb_call *call, GError **err)
 {
     struct disk_image disk;
+    bool done;
 
-    return disk_open(&disk, call, call->arguments[0], DISK_WRITE, err) &&
-           disk_close(&disk, image_tree_delete(disk.image, call->arguments[1], err), err);
+    if (!disk_open(&disk, call, call->arguments[0], DISK_WRITE | DISK_LIVE, err))
+        return false;
+    done = disk.live != NULL ? run_live(disk.live, "blockdev-snapshot-delete-internal-sync",
+                                        call->arguments[1], NULL, err)
+                             : image_tree_delete(disk.image, call->arguments[1], err);
+    return disk_close(&disk, done, err);
 }
 
 bool verb_disk_snapshot_rename(const struct verb_call *call, GError **err)
 {
+    const char *snapshot = call->arguments[1], *name = call->arguments[2];
     struct disk_image disk;
+    bool done;
 
-    if (call->arguments[2][0] == '\0')
+    if (name[0] == '\0')
         return verb_misused(err, "Give the snapshot a name");
-    return disk_open(&disk, call, call->arguments[0], DISK_WRITE, err) &&
-           disk_close(&disk,
-                      image_snapshot_rename(disk.image, call->arguments[1], call->arguments[2],
-                                            err),
-                      err);
+    if (!disk_open(&disk, call, call->arguments[0], DISK_WRITE | DISK_LIVE, err))
+        return false;
+    done = disk.live != NULL
+               ? run_live(disk.live, "blockdev-snapshot-rename-internal-sync", snapshot, name, err)
+               : image_snapshot_rename(disk.image, snapshot, name, err);
+    return disk_close(&disk, done, err);
 }

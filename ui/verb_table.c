@@ -24,9 +24,12 @@
     "Without --format the format is what the name ends in, as in .qcow2, .vmdk, .vdi, .vhd and " \
     ".vhdx, else raw; contents are never looked at."
 
-#define IMAGE              \
-    {                      \
-        "FILE", VALUE_FILE \
+/* ui/disk_place.h */
+#define IMAGE_RULE "IMAGE is a file, or a disk of a machine that is off, as in box:disk0. "
+#define LIVE_RULE "IMAGE is a file, or a disk of a machine, as in box:disk0, which may be running. "
+#define IMAGE               \
+    {                       \
+        "IMAGE", VALUE_FILE \
     }
 #define FORMAT                                                                 \
     {                                                                          \
@@ -255,7 +258,7 @@ static const struct verb verbs[] = {
         .details = "It gets its name when it is complete. " FORMAT_RULE
                    " With --backing the image holds what differs from another, and SIZE may be "
                    "left out.",
-        .arguments = {IMAGE, {"SIZE", VALUE_SIZE, .optional = true}},
+        .arguments = {{"FILE", VALUE_FILE}, {"SIZE", VALUE_SIZE, .optional = true}},
         .options =
             OPTIONS(FORMAT, {"backing", 'b', VALUE_FILE, "FILE", "the image that it lies on"},
                     {"backing-format", 'F', VALUE_OTHER, "FORMAT", "that image's format"},
@@ -268,7 +271,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk info",
         .help = "show what a disk image is",
-        .details = FORMAT_RULE,
+        .details = LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
         .options =
             OPTIONS(FORMAT, {"chain", 'c', VALUE_NONE, NULL, "and the images it lies on"}, JSON),
@@ -277,7 +280,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk map",
         .help = "show where a disk image has its data",
-        .details = FORMAT_RULE,
+        .details = IMAGE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
         .options = OPTIONS(FORMAT, JSON),
         .run = verb_disk_map,
@@ -285,9 +288,9 @@ static const struct verb verbs[] = {
     {
         .name = "disk measure",
         .help = "tell how much room an image would take",
-        .details = "The image is what FILE would become when it is converted, or a new one of a "
-                   "size. " FORMAT_RULE,
-        .arguments = {{"FILE", VALUE_FILE, .optional = true}},
+        .details = "The image is what IMAGE would become when it is converted, or a new one of a "
+                   "size. " IMAGE_RULE FORMAT_RULE,
+        .arguments = {{"IMAGE", VALUE_FILE, .optional = true}},
         .options = OPTIONS(FORMAT, {"size", 's', VALUE_SIZE, "SIZE", "of a new image"},
                            {"target-format", 'O', VALUE_OTHER, "FORMAT", "qcow2 or raw"},
                            {"cluster-size", 0, VALUE_OTHER, "SIZE", "qcow2: 512 to 2M"},
@@ -299,8 +302,8 @@ static const struct verb verbs[] = {
         .name = "disk convert",
         .help = "copy a disk image to a new one of any format",
         .details = "Holes stay holes. The new image stands alone, and gets its name when it is "
-                   "complete. " FORMAT_RULE,
-        .arguments = {{"SOURCE", VALUE_FILE}, {"TARGET", VALUE_FILE}},
+                   "complete. " IMAGE_RULE FORMAT_RULE,
+        .arguments = {IMAGE, {"TARGET", VALUE_FILE}},
         .options =
             OPTIONS(FORMAT,
                     {"target-format", 'O', VALUE_OTHER, "FORMAT",
@@ -311,8 +314,8 @@ static const struct verb verbs[] = {
     {
         .name = "disk compare",
         .help = "tell whether two disk images hold the same",
-        .details = "Where one is longer, the rest of it must be zeros. " FORMAT_RULE,
-        .arguments = {{"FILE", VALUE_FILE}, {"OTHER", VALUE_FILE}},
+        .details = "Where one is longer, the rest of it must be zeros. " IMAGE_RULE FORMAT_RULE,
+        .arguments = {IMAGE, {"OTHER", VALUE_FILE}},
         .options =
             OPTIONS(FORMAT, {"other-format", 'F', VALUE_OTHER, "FORMAT", "the other's"}, JSON),
         .run = verb_disk_compare,
@@ -320,7 +323,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk check",
         .help = "look for damage in a disk image",
-        .details = FORMAT_RULE,
+        .details = IMAGE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
         .options =
             OPTIONS(FORMAT, {"repair", 'r', VALUE_NONE, NULL, "put right what can be"},
@@ -332,7 +335,8 @@ static const struct verb verbs[] = {
         .name = "disk resize",
         .help = "give a disk image another size",
         .details = "A SIZE that starts with + is added. Partitions and file systems inside stay "
-                   "as they are: grow them in the guest, and shrink them there first. " FORMAT_RULE,
+                   "as they are: grow them in the guest, and shrink them there first. " IMAGE_RULE
+                       FORMAT_RULE,
         .arguments = {IMAGE, {"SIZE", VALUE_SIZE}},
         .options = OPTIONS(FORMAT,
                            {"shrink", 's', VALUE_NONE, NULL,
@@ -344,15 +348,16 @@ static const struct verb verbs[] = {
     {
         .name = "disk snapshot list",
         .help = "list the snapshots inside a disk image",
-        .details = FORMAT_RULE,
+        .details = LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
-        .options = OPTIONS(FORMAT, JSON),
+        .options = OPTIONS(FORMAT,
+                           {"tree", 't', VALUE_NONE, NULL, "show which descends from which"}, JSON),
         .run = verb_disk_snapshot_list,
     },
     {
         .name = "disk snapshot create",
         .help = "keep what a disk image holds now as a snapshot",
-        .details = FORMAT_RULE,
+        .details = LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE, {"SNAPSHOT", VALUE_OTHER}},
         .options = OPTIONS(FORMAT),
         .run = verb_disk_snapshot_create,
@@ -360,7 +365,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk snapshot apply",
         .help = "go back to a snapshot; what the image holds now is lost",
-        .details = "SNAPSHOT is its name or id. " FORMAT_RULE,
+        .details = "SNAPSHOT is its name or id. " IMAGE_RULE FORMAT_RULE,
         .arguments = {IMAGE, {"SNAPSHOT", VALUE_OTHER}},
         .options = OPTIONS(FORMAT),
         .run = verb_disk_snapshot_apply,
@@ -368,7 +373,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk snapshot delete",
         .help = "delete a snapshot",
-        .details = "SNAPSHOT is its name or id. " FORMAT_RULE,
+        .details = "SNAPSHOT is its name or id. " LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE, {"SNAPSHOT", VALUE_OTHER}},
         .options = OPTIONS(FORMAT),
         .run = verb_disk_snapshot_delete,
@@ -376,7 +381,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk snapshot rename",
         .help = "give a snapshot another name",
-        .details = "SNAPSHOT is its name or id. " FORMAT_RULE,
+        .details = "SNAPSHOT is its name or id. " LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE, {"SNAPSHOT", VALUE_OTHER}, {"NAME", VALUE_OTHER}},
         .options = OPTIONS(FORMAT),
         .run = verb_disk_snapshot_rename,
@@ -384,7 +389,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk commit",
         .help = "bring what an image holds into the image it lies on",
-        .details = FORMAT_RULE,
+        .details = LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
         .options = OPTIONS(FORMAT),
         .run = verb_disk_commit,
@@ -392,8 +397,9 @@ static const struct verb verbs[] = {
     {
         .name = "disk rebase",
         .help = "lay an image on another one",
-        .details = "What differs between the old and the new one is copied first, so that the "
-                   "image stays as it is; with --unsafe only the name is changed. " FORMAT_RULE,
+        .details =
+            "What differs between the old and the new one is copied first, so that the "
+            "image stays as it is; with --unsafe only the name is changed. " IMAGE_RULE FORMAT_RULE,
         .arguments = {IMAGE, {"BACKING", VALUE_FILE}},
         .options =
             OPTIONS(FORMAT, {"backing-format", 'F', VALUE_OTHER, "FORMAT", "that image's format"},
@@ -404,7 +410,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk flatten",
         .help = "make an image stand alone, with all it takes from others",
-        .details = FORMAT_RULE,
+        .details = LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
         .options = OPTIONS(FORMAT),
         .run = verb_disk_flatten,
@@ -412,7 +418,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk compact",
         .help = "give room that an image does not use back to this computer",
-        .details = FORMAT_RULE,
+        .details = IMAGE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
         .options = OPTIONS(FORMAT, JSON),
         .run = verb_disk_compact,
@@ -420,7 +426,7 @@ static const struct verb verbs[] = {
     {
         .name = "disk bench",
         .help = "measure how fast an image is read, or written",
-        .details = "With --write the contents are lost. " FORMAT_RULE,
+        .details = "With --write the contents are lost. " IMAGE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
         .options = OPTIONS(FORMAT, {"write", 'w', VALUE_NONE, NULL, "write, in place of reading"},
                            {"random", 'R', VALUE_NONE, NULL, "anywhere, in place of in order"},

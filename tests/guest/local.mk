@@ -4,6 +4,7 @@ GUEST_TESTS = \
 	tests/guest/test_bad_files.sh \
 	tests/guest/test_control_abuse.sh \
 	tests/guest/test_disk_jobs.sh \
+	tests/guest/test_disk_live.sh \
 	tests/guest/test_engine_kill.sh \
 	tests/guest/test_grub_cd.sh \
 	tests/guest/test_installer.sh \
@@ -27,6 +28,7 @@ GUEST_TESTS = \
 	tests/guest/test_vnc_stall.sh
 # What the software CPU runs too, within a minute.
 SOFT_GUEST_TESTS = \
+	tests/guest/test_disk_live.sh \
 	tests/guest/test_grub_cd.sh \
 	tests/guest/test_keys.sh \
 	tests/guest/test_linux.sh \
@@ -37,7 +39,7 @@ SOFT_GUEST_TESTS = \
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \
 	tests/guest/linux.sh tests/guest/stress.sh tests/guest/stress_init.sh \
 	tests/guest/usb_guest.sh tests/guest/usb_init.sh \
-	tests/guest/keys.S tests/guest/snow.S
+	tests/guest/keys.S tests/guest/snow.S tests/guest/writer.S
 
 .PHONY: check-guest
 if HAVE_CHECK
@@ -55,7 +57,8 @@ if HAVE_FUSE
 guest_test_needs += tests/usb/fuse_usbfs$(EXEEXT)
 endif
 if HAVE_M32
-guest_test_needs += tests/guest/keys.img tests/guest/payload/payload tests/guest/snow.img
+guest_test_needs += tests/guest/keys.img tests/guest/payload/payload tests/guest/snow.img \
+	tests/guest/writer.img
 endif
 
 check-guest: $(guest_test_needs)
@@ -63,7 +66,7 @@ check-guest: $(guest_test_needs)
 	GUEST_ACCEL=soft $(srcdir)/tests/guest/run.sh $(addprefix $(srcdir)/,$(SOFT_GUEST_TESTS))
 endif
 
-CLEANFILES += tests/guest/keys.img tests/guest/snow.img
+CLEANFILES += tests/guest/keys.img tests/guest/snow.img tests/guest/writer.img
 SECTOR_LINK = -m32 -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-Ttext=0x7c00 \
 	-Wl,--oformat=binary
 tests/guest/keys.img: tests/guest/keys.S
@@ -72,3 +75,6 @@ tests/guest/keys.img: tests/guest/keys.S
 tests/guest/snow.img: tests/guest/snow.S
 	@$(MKDIR_P) tests/guest
 	$(AM_V_CC)$(CC) $(SECTOR_LINK) -o $@ $(srcdir)/tests/guest/snow.S
+tests/guest/writer.img: tests/guest/writer.S
+	@$(MKDIR_P) tests/guest
+	$(AM_V_CC)$(CC) $(SECTOR_LINK) -o $@ $(srcdir)/tests/guest/writer.S
