@@ -84,3 +84,19 @@ json_t *image_info_json(struct image *image, GError **err)
     json_object_set_new(object, "snapshots", snapshots);
     return object;
 }
+
+json_t *image_chain_json(struct image *image, bool alone, GError **err)
+{
+    json_t *images = json_array();
+
+    for (; image != NULL; image = alone ? NULL : image_backing(image)) {
+        json_t *info = image_info_json(image, err);
+
+        if (info == NULL) {
+            json_decref(images);
+            return NULL;
+        }
+        json_array_append_new(images, info);
+    }
+    return images;
+}

@@ -15,6 +15,9 @@
 /* What image_get_info() tells, with the snapshots. */
 json_t *image_info_json(struct image *image, GError **err);
 
+/* An array of these: of the image, and of those that it lies on unless it is alone. */
+json_t *image_chain_json(struct image *image, bool alone, GError **err);
+
 /* An array of what image_snapshots() lists; with the parent of each, and the current one, as far as
  * the image's tree can be read. */
 json_t *image_snapshots_json(struct image *image, GError **err);

@@ -48,23 +48,6 @@ static void print_info(const json_t *info)
         disk_snapshots_print(snapshots, false);
 }
 
-/* An array: of the image, and with chain of what it lies on. */
-static json_t *describe(struct image *image, bool chain, GError **err)
-{
-    json_t *images = json_array();
-
-    for (; image != NULL; image = chain ? image_backing(image) : NULL) {
-        json_t *info = image_info_json(image, err);
-
-        if (info == NULL) {
-            json_decref(images);
-            return NULL;
-        }
-        json_array_append_new(images, info);
-    }
-    return images;
-}
-
 bool verb_disk_info(const struct verb_call *call, GError **err)
 {
     bool chain = verb_has(call, "chain");
@@ -80,7 +63,7 @@ bool verb_disk_info(const struct verb_call *call, GError **err)
     if (!disk_open_with(&disk, call, call->arguments[0], DISK_READ | DISK_LIVE, &options, err))
         return false;
     images = disk.live != NULL ? disk_live_query(disk.live, "query-block-image", err)
-                               : describe(disk.image, chain, err);
+                               : image_chain_json(disk.image, !chain, err);
     done = disk_close(&disk, images != NULL, err);
     if (done && verb_has(call, "json")) {
         output_json(json_incref(chain ? images : json_array_get(images, 0)));

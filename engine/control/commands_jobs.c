@@ -168,19 +168,8 @@ static json_t *list_images(struct control_request *request, unsigned disk, struc
     struct machine_job job;
     /* Work may change what the image lies on, on its own thread. */
     bool alone = machine_job_get(request->server->machine, disk, &job);
-    json_t *list = json_array();
 
-    while (image != NULL) {
-        json_t *object = image_info_json(image, err);
-
-        if (object == NULL) {
-            json_decref(list);
-            return NULL;
-        }
-        json_array_append_new(list, object);
-        image = alone ? NULL : image_backing(image);
-    }
-    return list;
+    return image_chain_json(image, alone, err);
 }
 
 static void query_block_image(struct control_request *request, const json_t *arguments)

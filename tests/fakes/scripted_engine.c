@@ -7,8 +7,9 @@
  * $VMDESK_FAKE/NAME.json is the script, read again on SIGUSR1:
  *   "fail": text      the start fails with it
  *   "status", "detail", "screen" (what query-screen returns), "stats" (query-stats)
+ *   "images": what query-block-image returns, by device; "job-ends": the work on a disk is done
  * $VMDESK_FAKE/NAME.keys gets the keys that arrive, NAME.serial what the serial line gets,
- * NAME.usb the commands for USB devices.
+ * NAME.usb the commands for USB devices, NAME.disk those for disks.
  */
 #include <config.h>
 
@@ -43,6 +44,7 @@ struct fake {
     json_t *script;
     json_int_t generation;
     char *cd;
+    json_t *job;        /* as query-block-jobs has it; NULL: none */
     GPtrArray *viewers; /* struct viewer * */
     struct peer *serial;
     char *serial_path;
@@ -138,8 +140,31 @@ static void note_usb(struct fake *fake, const char *command, const json_t *argum
     append(fake, ".usb", line, strlen(line));
 }
 
-static json_t *run_query(struct fake *fake, const char *command)
+/* A job is at 40 of 100 until it is cancelled, or the script ends it. */
+static void run_disk(struct fake *fake, const char *command, const json_t *arguments)
 {
+    const char *device = json_string_value(json_object_get(arguments, "device"));
+    const char *name = json_string_value(json_object_get(arguments, "name"));
+    g_autofree char *line =
+        g_strdup_printf("%s %s %s\n", command, device ? device : "", name ? name : "");
+
+    append(fake, ".disk", line, strlen(line));
+    if (strcmp(command, "block-job-cancel") == 0 && fake->job)
+        tell_all(fake, "BLOCK_JOB_CANCELLED", g_steal_pointer(&fake->job));
+    else if (strcmp(command, "block-stream") == 0 || strcmp(command, "block-commit") == 0)
+        fake->job = json_pack("{s:s,s:s,s:i,s:i}", "type", command + strlen("block-"), "device",
+                              device, "len", 100, "offset", 40);
+}
+
+static json_t *run_query(struct fake *fake, const char *command, const json_t *arguments)
+{
+    const char *device = json_string_value(json_object_get(arguments, "device"));
+
+    if (strcmp(command, "query-block-image") == 0)
+        return json_incref(
+            json_object_get(json_object_get(fake->script, "images"), device ? device : ""));
+    if (strcmp(command, "query-block-jobs") == 0)
+        return fake->job ? json_pack("[O]", fake->job) : json_array();
     if (strcmp(command, "query-status") == 0)
         return json_pack("{s:s,s:s,s:s,s:s}", "status", script_text(fake, "status", "running"),
                          "detail", script_text(fake, "detail", ""), "accel", "kvm", "accel-reason",
@@ -174,6 +199,8 @@ static void run_action(struct fake *fake, const char *command, const json_t *arg
         g_main_loop_quit(fake->loop);
     } else if (strcmp(command, "input-send-event") == 0) {
         note_keys(fake, arguments);
+    } else if (g_str_has_prefix(command, "block-") || g_str_has_prefix(command, "blockdev-snap")) {
+        run_disk(fake, command, arguments);
     } else if (g_str_has_prefix(command, "usb-")) {
         note_usb(fake, command, arguments);
     } else if (strcmp(command, "eject") == 0) {
@@ -233,7 +260,7 @@ static void run_line(struct viewer *viewer, const char *line, size_t size)
     if (g_strcmp0(command, "query-screen") == 0) {
         query_screen(viewer, id, arguments);
     } else if (command) {
-        send_message(viewer, protocol_return(id, run_query(fake, command)));
+        send_message(viewer, protocol_return(id, run_query(fake, command, arguments)));
         run_action(fake, command, arguments);
     }
     json_decref(message);
@@ -323,6 +350,8 @@ static gboolean script_changed(gpointer opaque)
 
     load_script(fake);
     tell_status(fake);
+    if (json_object_get(fake->script, "job-ends") && fake->job)
+        tell_all(fake, "BLOCK_JOB_COMPLETED", g_steal_pointer(&fake->job));
     for (guint i = 0; i < fake->viewers->len; i++)
         answer_waiting(fake->viewers->pdata[i], screen(fake));
     return G_SOURCE_CONTINUE;

@@ -97,14 +97,77 @@ keys Enter
 wait_for 'Converting: done'
 [ "$(head -c 3 "$folder/data.qcow2")" = QFI ] || fail "the image was not made"
 
-# A running machine keeps its images to itself.
-script box <<'EOF'
-{}
+# A running machine is asked what its disks are.
+cat >"$temp/images" <<'EOF'
+"images": {
+    "disk0": [{"filename": "FOLDER/disk0.qcow2", "format": "qcow2", "virtual-size": 100663296,
+               "actual-size": 300000, "snapshots": [
+                   {"id": "2", "name": "later", "parent": "1", "date-sec": 1700000000,
+                    "virtual-size": 67108864, "vm-state-size": 0, "current": true},
+                   {"id": "1", "name": "early", "date-sec": 1600000000,
+                    "virtual-size": 67108864, "vm-state-size": 0, "current": false}]},
+              {"filename": "FOLDER/base.qcow2", "format": "qcow2"}],
+    "disk1": [{"filename": "FOLDER/data.qcow2", "format": "qcow2", "virtual-size": 16777216,
+               "actual-size": 200000, "snapshots": []},
+              {"filename": "/other/big.raw", "format": "raw"}]
+}
 EOF
+sed -i "s#FOLDER#$folder#" "$temp/images"
+machine box <<'EOF'
+[disk0]
+file = disk0.qcow2
+format = qcow2
+
+[disk1]
+file = data.qcow2
+format = qcow2
+EOF
+echo "{ $(cat "$temp/images") }" | script box
 keys s
 wait_for 'running'
 keys 3
-wait_for 'the machine has it'
+wait_for 'early'
+wait_for '/other/big.raw (raw)'
 keys g Enter
 wait_for 'the machine runs'
 golden disks-running-menu
+keys s
+wait_for 'A name for what'
+typed 'live'
+keys Enter
+wait_for 'Taking a snapshot: done'
+eventually 'the engine takes it' grep -q '^blockdev-snapshot-internal-sync disk0 live' \
+    "$VMDESK_FAKE/box.disk"
+keys Down Down Enter
+wait_for 'Go back to it...'
+golden disks-running-snapshot
+keys x
+wait_for 'deleted for good'
+keys y
+wait_for 'Deleting a snapshot: done'
+eventually 'the engine deletes it' grep -q '^blockdev-snapshot-delete-internal-sync disk0 1' \
+    "$VMDESK_FAKE/box.disk"
+
+# Long work, which is stopped, and which comes to its end.
+keys G Up Enter
+wait_for 'Flatten...'
+keys f
+wait_for 'stands alone'
+keys y
+wait_for 'Flattening'
+wait_for '40%'
+golden disks-running-work
+keys Enter
+wait_for 'Stop the work'
+keys y
+wait_for 'Stopped as asked'
+grep -q '^block-job-cancel disk1' "$VMDESK_FAKE/box.disk" || fail "nothing was cancelled"
+keys Enter
+wait_for 'Commit...'
+keys o
+wait_for 'Any other disk'
+keys y
+wait_for 'Committing'
+eventually 'the engine commits' grep -q '^block-commit disk1' "$VMDESK_FAKE/box.disk"
+echo "{ \"job-ends\": true, $(cat "$temp/images") }" | script box
+wait_for 'Committing: done'

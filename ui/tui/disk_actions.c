@@ -32,6 +32,8 @@ static bool plan_start(struct plan *plan, GError **err)
         .kind = plan->task.kind,
         .disks = {{g_strdup(disk->folder), g_strdup(disk->file), g_strdup(disk->format),
                    disk->read_only}},
+        .index = plan->task.index,
+        .socket = g_strdup(plan->task.socket),
         .argument = g_strdup(plan->task.argument),
         .size = plan->task.size,
     };
@@ -77,8 +79,18 @@ enum entry {
     ENTRY_CHECK,
     ENTRY_CONVERT,
     ENTRY_SNAPSHOT_CREATE,
+    ENTRY_FLATTEN,
+    ENTRY_COMMIT,
     ENTRY_SNAPSHOT_APPLY,
     ENTRY_SNAPSHOT_DELETE,
+};
+
+enum {
+    WRITES = 1 << 0,
+    LIVE = 1 << 1, /* while the machine runs, too */
+    OF_SNAPSHOT = 1 << 2,
+    NEEDS_QCOW2 = 1 << 3,
+    NEEDS_BACKING = 1 << 4,
 };
 
 static const struct {
@@ -86,32 +98,44 @@ static const struct {
     uint32_t key;
     enum disk_task_kind kind;
     const char *what;
-    bool writes, of_snapshot, needs_qcow2;
+    unsigned flags;
 } entries[] = {
-    [ENTRY_RESIZE] = {"Resize...", 'r', DISK_RESIZE, "Resizing", true, false, false},
-    [ENTRY_CHECK] = {"Check", 'c', DISK_CHECK, "Checking", false, false, true},
-    [ENTRY_CONVERT] = {"Convert to qcow2...", 'v', DISK_CONVERT, "Converting", false, false, false},
+    [ENTRY_RESIZE] = {"Resize...", 'r', DISK_RESIZE, "Resizing", WRITES},
+    [ENTRY_CHECK] = {"Check", 'c', DISK_CHECK, "Checking", NEEDS_QCOW2},
+    [ENTRY_CONVERT] = {"Convert to qcow2...", 'v', DISK_CONVERT, "Converting", 0},
     [ENTRY_SNAPSHOT_CREATE] = {"Take a snapshot...", 's', DISK_SNAPSHOT_CREATE, "Taking a snapshot",
-                               true, false, true},
-    [ENTRY_SNAPSHOT_APPLY] = {"Go back to it...", 'b', DISK_SNAPSHOT_APPLY, "Going back", true,
-                              true, true},
+                               WRITES | LIVE | NEEDS_QCOW2},
+    [ENTRY_FLATTEN] = {"Flatten...", 'f', DISK_FLATTEN, "Flattening",
+                       WRITES | LIVE | NEEDS_QCOW2 | NEEDS_BACKING},
+    [ENTRY_COMMIT] = {"Commit...", 'o', DISK_COMMIT, "Committing",
+                      WRITES | LIVE | NEEDS_QCOW2 | NEEDS_BACKING},
+    [ENTRY_SNAPSHOT_APPLY] = {"Go back to it...", 'b', DISK_SNAPSHOT_APPLY, "Going back",
+                              WRITES | OF_SNAPSHOT | NEEDS_QCOW2},
     [ENTRY_SNAPSHOT_DELETE] = {"Delete it...", 'x', DISK_SNAPSHOT_DELETE, "Deleting a snapshot",
-                               true, true, true},
+                               WRITES | LIVE | OF_SNAPSHOT | NEEDS_QCOW2},
 };
 
 /* Why it cannot be done; NULL: it can. */
 static const char *refusal(const struct disk_choice *choice, enum entry entry)
 {
-    if (vm_has_engine(choice->vm))
-        return "the machine runs";
+    unsigned flags = entries[entry].flags;
+
+    if (vm_has_engine(choice->vm) && !(flags & LIVE))
+        return "the machine runs: stop it first";
+    if (vm_has_engine(choice->vm) && !vm_is_answering(choice->vm))
+        return "the engine does not answer";
     if (!choice->view)
         return "still looking";
     if (choice->view->error)
         return "the image cannot be used";
-    if (entries[entry].writes && choice->disk.read_only)
+    if ((flags & WRITES) && choice->disk.read_only)
         return "the disk is read-only";
-    if (entries[entry].needs_qcow2 && strcmp(choice->disk.format, "qcow2") != 0)
+    if ((flags & NEEDS_QCOW2) && strcmp(choice->disk.format, "qcow2") != 0)
         return "for qcow2; convert it first";
+    if ((flags & NEEDS_BACKING) && choice->view->chain->len == 0)
+        return "it lies on no other image";
+    if ((flags & NEEDS_BACKING) && choice->view->snapshots->len > 0)
+        return "it has snapshots: delete them first";
     return NULL;
 }
 
@@ -130,7 +154,10 @@ static char *converted_name(const char *file)
 struct menu {
     struct tab *tab;
     struct disk_name disk;
+    unsigned index;
+    char *socket; /* NULL: the machine is off */
     char *title;
+    char *below; /* what the disk lies on; NULL: nothing */
     uint64_t size;
     char *snapshot_id, *snapshot_name; /* NULL: the disk itself */
 };
@@ -142,7 +169,9 @@ static void menu_free(void *opaque)
     g_free(menu->disk.folder);
     g_free(menu->disk.file);
     g_free(menu->disk.format);
+    g_free(menu->socket);
     g_free(menu->title);
+    g_free(menu->below);
     g_free(menu->snapshot_id);
     g_free(menu->snapshot_name);
     g_free(menu);
@@ -157,6 +186,8 @@ static struct plan *plan_new(const struct menu *menu, enum entry entry)
     plan->task.kind = entries[entry].kind;
     plan->task.disks[0] = (struct disk_name){g_strdup(menu->disk.folder), g_strdup(menu->disk.file),
                                              g_strdup(menu->disk.format), menu->disk.read_only};
+    plan->task.index = menu->index;
+    plan->task.socket = g_strdup(menu->socket);
     plan->task.argument = g_strdup(menu->snapshot_id);
     return plan;
 }
@@ -192,6 +223,22 @@ static void confirm_snapshot(struct tui *tui, const struct menu *menu, enum entr
                  apply ? "Go back" : "Delete", plan_confirmed, plan, plan_free);
 }
 
+static void confirm_chain(struct tui *tui, const struct menu *menu, enum entry entry,
+                          struct plan *plan)
+{
+    bool flatten = entry == ENTRY_FLATTEN;
+    g_autofree char *text =
+        flatten ? g_strdup_printf("All that %s takes from %s is copied into it, and it stands "
+                                  "alone from then on.",
+                                  menu->title, menu->below)
+                : g_strdup_printf("All that %s holds is brought into %s. Any other disk that lies "
+                                  "on that image is damaged by it.",
+                                  menu->title, menu->below);
+
+    confirm_open(tui, flatten ? "Flatten" : "Commit", text, flatten ? "Flatten" : "Commit",
+                 plan_confirmed, plan, plan_free);
+}
+
 static void entry_chosen(struct tui *tui, const struct picker_row *row, void *opaque)
 {
     const struct menu *menu = opaque;
@@ -221,6 +268,10 @@ static void entry_chosen(struct tui *tui, const struct picker_row *row, void *op
         ask(tui, plan, "Take a snapshot", "A name for what the disk holds now.", "", "take",
             name_accepted);
         break;
+    case ENTRY_FLATTEN:
+    case ENTRY_COMMIT:
+        confirm_chain(tui, menu, entry, plan);
+        break;
     case ENTRY_SNAPSHOT_APPLY:
     case ENTRY_SNAPSHOT_DELETE:
         confirm_snapshot(tui, menu, entry, plan);
@@ -236,6 +287,10 @@ void disk_actions_open(struct disk_choice *choice)
 
     menu->tab = choice->tab;
     menu->disk = choice->disk;
+    menu->index = choice->index;
+    menu->socket = choice->socket;
+    if (choice->view && choice->view->chain->len > 0)
+        menu->below = g_strdup(choice->view->chain->pdata[0]);
     menu->title = g_strdup_printf("disk%u of %s", choice->index, choice->vm->name);
     menu->size = choice->view ? choice->view->virtual_size : 0;
     if (choice->snapshot) {
@@ -243,7 +298,7 @@ void disk_actions_open(struct disk_choice *choice)
         menu->snapshot_name = g_strdup(choice->snapshot->name);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(entries); i++) {
-        if (entries[i].of_snapshot == (choice->snapshot != NULL))
+        if (((entries[i].flags & OF_SNAPSHOT) != 0) == (choice->snapshot != NULL))
             g_ptr_array_add(rows, picker_row_new((int)i, entries[i].label, NULL, refusal(choice, i),
                                                  entries[i].key));
     }

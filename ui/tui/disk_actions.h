@@ -11,6 +11,7 @@ struct disk_choice {
     const struct vm *vm;
     unsigned index;                       /* of the disk in the machine */
     struct disk_name disk;                /* taken over */
+    char *socket;                         /* taken over; NULL: the machine is off */
     const struct disk_view *view;         /* NULL: not looked at yet */
     const struct disk_snapshot *snapshot; /* NULL: the disk itself */
 };

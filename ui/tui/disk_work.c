@@ -7,8 +7,11 @@
 
 #include "core/error.h"
 #include "disks/image_copy.h"
+#include "disks/image_json.h"
 #include "disks/image_tree.h"
 #include "disks/io_context.h"
+#include "ui/disk_live.h"
+#include "ui/remote.h"
 
 #define WORK_THREADS 4
 #define PROGRESS_SCALE 1000000
@@ -26,15 +29,6 @@ struct disk_work {
     GError *error;         /* the thread's until it has ended */
 };
 
-static void free_snapshot(void *opaque)
-{
-    struct disk_snapshot *snapshot = opaque;
-
-    g_free(snapshot->id);
-    g_free(snapshot->name);
-    g_free(snapshot);
-}
-
 void disk_task_clear(struct disk_task *task)
 {
     for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
@@ -42,6 +36,7 @@ void disk_task_clear(struct disk_task *task)
         g_free(task->disks[i].file);
         g_free(task->disks[i].format);
     }
+    g_free(task->socket);
     g_free(task->argument);
     memset(task, 0, sizeof(*task));
 }
@@ -64,126 +59,72 @@ static struct image *open_image(struct disk_work *work, const struct disk_name *
     return image_open(path, &options, work->io, err);
 }
 
-static struct disk_snapshot *snapshot_new(const struct image_snapshot *from,
-                                          const struct snapshot_tree *tree, unsigned depth)
-{
-    struct disk_snapshot *to = g_new(struct disk_snapshot, 1);
-
-    *to = (struct disk_snapshot){
-        .id = g_strdup(from->id),
-        .name = g_strdup(from->name),
-        .virtual_size = from->virtual_size,
-        .vm_state_size = from->vm_state_size,
-        .date_sec = from->date_sec,
-        .depth = depth,
-        .current = tree != NULL && g_strcmp0(snapshot_tree_current(tree), from->id) == 0,
-    };
-    return to;
-}
-
-/* A snapshot whose children are to be listed next. */
-struct visit {
-    const GPtrArray *children; /* of struct image_snapshot */
-    guint next;
-};
-
-/* Lists parents before their children. An image may have thousands of snapshots. */
-static void list_tree(struct disk_view *view, const GPtrArray *snapshots,
-                      const struct snapshot_tree *tree)
-{
-    g_autoptr(GHashTable) children =
-        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
-    g_autoptr(GArray) stack = g_array_new(FALSE, FALSE, sizeof(struct visit));
-    struct visit top = {NULL, 0};
-
-    for (guint i = 0; i < snapshots->len; i++) {
-        struct image_snapshot *snapshot = snapshots->pdata[i];
-        const char *parent = tree != NULL ? snapshot_tree_parent(tree, snapshot->id) : NULL;
-        GPtrArray *list = g_hash_table_lookup(children, parent != NULL ? parent : "");
-
-        if (list == NULL) {
-            list = g_ptr_array_new();
-            g_hash_table_insert(children, (char *)(parent != NULL ? parent : ""), list);
-        }
-        g_ptr_array_add(list, snapshot);
-    }
-    top.children = g_hash_table_lookup(children, "");
-    if (top.children != NULL)
-        g_array_append_val(stack, top);
-    while (stack->len > 0) {
-        struct visit *visit = &g_array_index(stack, struct visit, stack->len - 1);
-        const struct image_snapshot *snapshot;
-
-        if (visit->next == visit->children->len) {
-            g_array_set_size(stack, stack->len - 1);
-            continue;
-        }
-        snapshot = visit->children->pdata[visit->next++];
-        g_ptr_array_add(view->snapshots, snapshot_new(snapshot, tree, stack->len - 1));
-        top = (struct visit){g_hash_table_lookup(children, snapshot->id), 0};
-        if (top.children != NULL)
-            g_array_append_val(stack, top);
-    }
-}
-
-static bool view_snapshots(struct image *image, struct disk_view *view, GError **err)
-{
-    g_autoptr(GPtrArray) snapshots = image_snapshots(image, err);
-    struct snapshot_tree *tree;
-
-    if (snapshots == NULL)
-        return false;
-    /* Without the file they are a flat list. */
-    tree = image_tree_load(image, snapshots, NULL);
-    list_tree(view, snapshots, tree);
-    snapshot_tree_free(tree);
-    return true;
-}
-
 /* Files of the machine's own folder without it. */
-static char *name_below(const struct disk_name *disk, const struct image *image)
+static char *name_below(const struct disk_name *disk, const json_t *image)
 {
-    const char *path = image_path(image);
+    const char *path = remote_string(image, "filename");
     size_t length = strlen(disk->folder);
 
     if (strncmp(path, disk->folder, length) == 0 && path[length] == '/')
         path += length + 1;
-    return g_strdup_printf("%s (%s)", path, image_format(image));
+    return g_strdup_printf("%s (%s)", path, remote_string(image, "format"));
 }
 
-static bool view_image(struct image *image, const struct disk_name *disk, struct disk_view *view,
-                       GError **err)
+/* What image_chain_json() tells, here or in the engine. */
+static void take_images(const json_t *images, const struct disk_name *disk, struct disk_view *view)
 {
-    struct image_info info;
+    const json_t *image = json_array_get(images, 0);
 
-    if (!image_get_info(image, &info, err))
-        return false;
-    view->virtual_size = info.virtual_size;
-    view->file_size = info.file_size;
-    view->allocated = info.allocated;
-    image_info_clear(&info);
-    for (struct image *below = image_backing(image);
-         below != NULL && view->chain->len < DISK_CHAIN_SHOWN; below = image_backing(below))
-        g_ptr_array_add(view->chain, name_below(disk, below));
-    return view_snapshots(image, view, err);
+    view->virtual_size = remote_integer(image, "virtual-size");
+    view->file_size = remote_integer(image, "file-size");
+    view->allocated = remote_integer(image, "actual-size");
+    for (size_t i = 1; i < json_array_size(images) && i <= DISK_CHAIN_SHOWN; i++)
+        g_ptr_array_add(view->chain, name_below(disk, json_array_get(images, i)));
+    g_ptr_array_unref(view->snapshots);
+    view->snapshots = disk_snapshots_tree(json_object_get(image, "snapshots"));
+}
+
+static json_t *ask_file(struct disk_work *work, const struct disk_name *disk, GError **err)
+{
+    struct image *image = open_image(work, disk, false, err);
+    json_t *images = image != NULL ? image_chain_json(image, false, err) : NULL;
+
+    image_close(image);
+    return images;
+}
+
+static struct disk_live *open_live(const struct disk_work *work, unsigned disk, GError **err)
+{
+    g_autofree char *device = g_strdup_printf("disk%u", disk);
+
+    return disk_live_open(work->task.socket, device, err);
+}
+
+static json_t *ask_engine(const struct disk_work *work, unsigned disk, GError **err)
+{
+    struct disk_live *live = open_live(work, disk, err);
+    json_t *images = live != NULL ? disk_live_query(live, "query-block-image", err) : NULL;
+
+    disk_live_free(live);
+    return images;
 }
 
 static void look(struct disk_work *work)
 {
-    for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
+    for (unsigned i = 0; i < MACHINE_MAX_DISKS && step(work, i, MACHINE_MAX_DISKS); i++) {
         const struct disk_name *disk = &work->task.disks[i];
-        struct disk_view *view = &work->views[i];
         g_autoptr(GError) error = NULL;
-        struct image *image;
+        json_t *images;
 
         if (disk->file == NULL)
             continue;
-        image = open_image(work, disk, false, &error);
-        if (image != NULL)
-            view_image(image, disk, view, &error);
-        image_close(image);
-        if (error != NULL)
-            view->error = g_strdup(error->message);
+        images =
+            work->task.socket != NULL ? ask_engine(work, i, &error) : ask_file(work, disk, &error);
+        if (images != NULL)
+            take_images(images, disk, &work->views[i]);
+        else
+            work->views[i].error = g_strdup(error->message);
+        json_decref(images);
     }
 }
 
@@ -211,6 +152,26 @@ static bool convert(struct disk_work *work, struct image *image,
     g_autofree char *path = machine_config_resolve(work->task.disks[0].folder, work->task.argument);
 
     return image_convert(image, path, &options, false, work->io, progress, err);
+}
+
+/* By the engine of a running machine. */
+static bool change_live(struct disk_work *work, GError **err)
+{
+    static const char *const commands[] = {
+        [DISK_SNAPSHOT_CREATE] = "blockdev-snapshot-internal-sync",
+        [DISK_SNAPSHOT_DELETE] = "blockdev-snapshot-delete-internal-sync",
+        [DISK_FLATTEN] = "block-stream",
+        [DISK_COMMIT] = "block-commit",
+    };
+    const struct disk_task *task = &work->task;
+    const struct image_progress progress = {step, work};
+    struct disk_live *live = open_live(work, task->index, err);
+    bool done =
+        live != NULL && disk_live_run(live, commands[task->kind],
+                                      json_pack("{s:s*}", "name", task->argument), &progress, err);
+
+    disk_live_free(live);
+    return done;
 }
 
 static bool change(struct disk_work *work, GError **err)
@@ -243,6 +204,12 @@ static bool change(struct disk_work *work, GError **err)
     case DISK_SNAPSHOT_DELETE:
         done = image_tree_delete(image, task->argument, err);
         break;
+    case DISK_FLATTEN:
+        done = image_flatten(image, &progress, err);
+        break;
+    case DISK_COMMIT:
+        done = image_commit(image, &progress, err);
+        break;
     case DISK_LOOK:
         break;
     }
@@ -269,6 +236,8 @@ static void *run(void *opaque)
     work->io = io_context_new(WORK_THREADS);
     if (work->task.kind == DISK_LOOK)
         look(work);
+    else if (work->task.socket != NULL)
+        change_live(work, &work->error);
     else
         change(work, &work->error);
     io_context_free(work->io);
@@ -289,7 +258,7 @@ struct disk_work *disk_work_new(struct disk_task *task,
     work->opaque = opaque;
     for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
         work->views[i].chain = g_ptr_array_new_with_free_func(g_free);
-        work->views[i].snapshots = g_ptr_array_new_with_free_func(free_snapshot);
+        work->views[i].snapshots = g_ptr_array_new();
     }
     work->ended = g_idle_source_new();
     g_source_set_priority(work->ended, G_PRIORITY_DEFAULT);

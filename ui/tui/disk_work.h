@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Work on the disk images of a machine that is off, on a thread, as it waits for the disk: looking
- * at them, and changing one. Errors and results come on the default main context, on which all
- * calls are made.
+ * Work on the disk images of a machine, on a thread, as it waits for the disk, or while the machine
+ * runs for its engine: looking at them, and changing one. Errors and results come on the default
+ * main context, on which all calls are made.
  */
 #ifndef UI_TUI_DISK_WORK_H
 #define UI_TUI_DISK_WORK_H
 
 #include "core/config.h"
 #include "disks/image.h"
+#include "ui/disk_snapshots.h"
 
 #define DISK_CHAIN_SHOWN 8 /* images of a chain that are looked at */
 
@@ -20,6 +21,8 @@ enum disk_task_kind {
     DISK_SNAPSHOT_CREATE,
     DISK_SNAPSHOT_APPLY,
     DISK_SNAPSHOT_DELETE,
+    DISK_FLATTEN,
+    DISK_COMMIT,
 };
 
 /* Which image a task is about: as the machine's definition has it. */
@@ -33,18 +36,12 @@ struct disk_name {
 struct disk_task {
     enum disk_task_kind kind;
     struct disk_name disks[MACHINE_MAX_DISKS]; /* look: all; else the first */
+    unsigned index; /* of the first in the machine, unless it is a look */
+    char *socket;   /* of the engine that has them; NULL: the machine is off */
     char *argument; /* convert: the new image; snapshots: its name, or else its id */
     uint64_t size;  /* resize */
 };
 void disk_task_clear(struct disk_task *task);
-
-/* A snapshot and its place among the others. */
-struct disk_snapshot {
-    char *id, *name;
-    uint64_t virtual_size, vm_state_size, date_sec;
-    unsigned depth; /* how many it descends from */
-    bool current;   /* the disk as it is descends from it */
-};
 
 /* What was seen of one disk. */
 struct disk_view {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The disks tab: what a machine's disks take, what they lie on, their snapshots; and work on them
- * while the machine is off. */
+/* The disks tab: what a machine's disks take, what they lie on, their snapshots; and work on them.
+ */
 #include <config.h>
 
 #include <string.h>
 #include <sys/stat.h>
 
 #include "core/text.h"
+#include "ui/remote.h"
 #include "ui/tui/disk_actions.h"
 #include "ui/tui/disk_work.h"
 #include "ui/tui/list.h"
@@ -17,6 +18,7 @@
 #define INDENT 2
 #define INDENT_MAX 10
 #define PROGRESS_MS 200
+#define LOOK_AGAIN_USEC (5 * G_USEC_PER_SEC)
 #define BAR_COLUMNS 30
 #define LAST_LINES 2 /* a blank one, and what goes on or what Enter does */
 
@@ -61,19 +63,23 @@ static void look_ended(struct disk_work *work, const GError *error, void *opaque
     tui_redraw(disks->tab.tui);
 }
 
-/* All that decides what a look would see; files that change meanwhile have another time. */
+/* All that decides what a look would see: files that change have another time. The images of a
+ * running machine change all the time, and it is asked again after a while. */
 static char *fingerprint(const struct vm *vm)
 {
     GString *text = g_string_new(vm->name);
 
-    g_string_append_printf(text, " %d", vm_has_engine(vm));
+    if (vm_has_engine(vm)) {
+        g_string_append_printf(text, " runs %d %" G_GINT64_FORMAT, vm_is_answering(vm),
+                               g_get_monotonic_time() / LOOK_AGAIN_USEC);
+        return g_string_free(text, FALSE);
+    }
     for (unsigned i = 0; i < MACHINE_MAX_DISKS; i++) {
         const struct config_disk *disk = &vm->disk->config->disks[i];
         g_autofree char *path = machine_config_resolve(vm->disk->folder, disk->file);
         struct stat status;
 
-        /* A running machine's images change all the time, and are its own. */
-        if (path == NULL || vm_has_engine(vm))
+        if (path == NULL)
             continue;
         g_string_append_printf(text, "\n%s %s", path, disk->format);
         if (stat(path, &status) == 0)
@@ -89,6 +95,11 @@ static void name_disk(struct disk_name *name, const struct vm *vm, unsigned disk
 
     *name = (struct disk_name){g_strdup(vm->disk->folder), g_strdup(config->file),
                                g_strdup(config->format), config->read_only};
+}
+
+static bool can_ask(const struct vm *vm, const struct disk_task *task)
+{
+    return vm_is_answering(vm) && task->socket;
 }
 
 /* What is shown stays until the new look has ended, but not for another machine. */
@@ -108,7 +119,10 @@ static void look_if_changed(struct disks *disks, const struct vm *vm)
         return;
     g_free(disks->seen);
     disks->seen = g_steal_pointer(&now);
-    for (unsigned i = 0; i < MACHINE_MAX_DISKS && !vm_has_engine(vm); i++)
+    if (vm_has_engine(vm))
+        task.socket = remote_socket(vm->disk, NULL);
+    /* An engine that cannot be asked has its disks to itself. */
+    for (unsigned i = 0; i < MACHINE_MAX_DISKS && (!vm_has_engine(vm) || can_ask(vm, &task)); i++)
         name_disk(&task.disks[i], vm, i);
     disks->looking = disk_work_new(&task, look_ended, disks, NULL);
 }
@@ -223,18 +237,18 @@ static char *disk_note(const struct disks *disks, const struct vm *vm, unsigned 
     g_autofree char *size = NULL, *used = NULL;
     struct stat status;
 
-    if (vm_has_engine(vm) && stat(path, &status) == 0) {
+    if (view && view->error)
+        return g_strdup(view->error);
+    if (vm_has_engine(vm) && (!view || !view->virtual_size) && stat(path, &status) == 0) {
         used = g_format_size_full((uint64_t)status.st_blocks * 512, G_FORMAT_SIZE_IEC_UNITS);
         return g_strdup_printf("%s, %s used; the machine has it", config->format, used);
     }
     if (!view)
         return g_strdup(config->format);
-    if (view->error)
-        return g_strdup(view->error);
     size = text_format_size(view->virtual_size);
     used = g_format_size_full(view->allocated, G_FORMAT_SIZE_IEC_UNITS);
-    return g_strdup_printf("%-6s %*s, %s used%s", config->format, SIZE_COLUMNS, size,
-                           used, config->read_only ? ", read-only" : "");
+    return g_strdup_printf("%-6s %*s, %s used%s", config->format, SIZE_COLUMNS, size, used,
+                           config->read_only ? ", read-only" : "");
 }
 
 static char *snapshot_note(const struct disk_snapshot *snapshot)
@@ -255,7 +269,7 @@ static void draw_row(struct disks *disks, const struct vm *vm, const struct rect
     const struct row *row = &g_array_index(disks->rows, struct row, index);
     const struct disk_view *view = view_of(disks, vm, row->disk);
     bool selected = index == disks->list.selected;
-    bool failed = row->kind == ROW_DISK && view && view->error && !vm_has_engine(vm);
+    bool failed = row->kind == ROW_DISK && view && view->error;
     enum role role = selected                ? (focused ? ROLE_SELECTED : ROLE_MARKED)
                      : failed                ? ROLE_ERROR
                      : row->kind == ROW_DISK ? ROLE_STRONG
@@ -337,6 +351,8 @@ static void act(struct disks *disks, struct vm *vm)
     if (row->kind == ROW_SNAPSHOT)
         choice.snapshot = view->snapshots->pdata[row->index];
     name_disk(&choice.disk, vm, row->disk);
+    if (vm_has_engine(vm))
+        choice.socket = remote_socket(vm->disk, NULL);
     disk_actions_open(&choice);
 }
 
