@@ -218,13 +218,13 @@ static void learn(struct trial *trial, struct done_op *op)
 
     if (op->kind != OP_DISCARD && !op->failed)
         return;
+    op->after.count = count;
     /* It may be this that is to fail, once. */
     if (image_read(trial->image, buffer, 0, count * SECTOR) != 0 &&
         image_read(trial->image, buffer, 0, count * SECTOR) != 0)
         return;
     for (uint64_t i = 0; i < count; i++)
         memcpy(&op->after.sectors[i], buffer + i * SECTOR, 8);
-    op->after.count = count;
 }
 
 static void operate(struct trial *trial, unsigned operations)
