@@ -12,13 +12,20 @@
 #define MEMORY_ALIGNMENT 4096
 #define PATTERN 0x5a
 
+/* A request that ends is followed by the next one from its completion, as a device's queue would
+ * be: the thread that waits is not woken for each. */
 struct benching {
     struct image *image;
     const struct image_bench *bench;
-    GMutex lock; /* guards all below */
+    uint64_t blocks, step; /* of the image, and from one request to the next in order */
+    GMutex lock;           /* guards all below */
     GCond changed;
-    GQueue idle; /* struct slot */
-    int error;   /* a positive errno; the first */
+    GRand *rand;
+    uint64_t at;     /* block of the next request in order */
+    unsigned begun;  /* requests */
+    unsigned until;  /* so many may begin */
+    unsigned flying; /* slots in flight */
+    int error;       /* a positive errno; the first */
 };
 
 struct slot {
@@ -27,85 +34,103 @@ struct slot {
     struct benching *benching;
 };
 
+/* Prepares the slot's next request; false: it gets none. The lock is held. */
+static bool next_request(struct slot *slot)
+{
+    struct benching *benching = slot->benching;
+    const struct image_bench *bench = benching->bench;
+    uint64_t random, block = benching->at;
+
+    if (benching->begun >= benching->until || benching->error != 0)
+        return false;
+    if (bench->random) {
+        random = (uint64_t)g_rand_int(benching->rand) << 32;
+        block = (random | g_rand_int(benching->rand)) % benching->blocks;
+    }
+    benching->at = (benching->at + benching->step) % benching->blocks;
+    benching->begun++;
+    slot->request.offset = block * bench->block;
+    return true;
+}
+
 static void slot_done(struct block_request *request, int error)
 {
     struct slot *slot = request->opaque;
     struct benching *benching = slot->benching;
+    bool more;
 
     g_mutex_lock(&benching->lock);
     if (error != 0 && benching->error == 0)
         benching->error = error;
-    g_queue_push_tail(&benching->idle, slot);
-    g_cond_signal(&benching->changed);
+    more = next_request(slot);
+    if (!more && --benching->flying == 0)
+        g_cond_signal(&benching->changed);
     g_mutex_unlock(&benching->lock);
+    if (more)
+        image_submit(benching->image, request);
 }
 
-/* Waits until so many slots are idle; the lock is held. */
-static void wait_idle(struct benching *benching, unsigned count)
+/* Until nothing is in flight; false: it was cancelled. The lock is held, but while progress is
+ * told. */
+static bool wait_for_all(struct benching *benching, const struct image_progress *progress,
+                         GError **err)
 {
-    while (g_queue_get_length(&benching->idle) < count)
-        g_cond_wait(&benching->changed, &benching->lock);
+    bool go_on = true;
+
+    while (benching->flying > 0) {
+        unsigned begun = benching->begun;
+
+        if (g_cond_wait_until(&benching->changed, &benching->lock,
+                              g_get_monotonic_time() + TELL_USEC) ||
+            !go_on)
+            continue;
+        g_mutex_unlock(&benching->lock);
+        go_on = image_step(progress, begun, benching->bench->count, err);
+        g_mutex_lock(&benching->lock);
+        if (!go_on)
+            benching->until = 0;
+    }
+    return go_on;
 }
 
-static void submit(struct benching *benching, struct slot *slot, enum block_op op, uint64_t offset)
+/* The requests up to `until`, on all slots. *ret_error: a positive errno. */
+static bool run_some(struct benching *benching, struct slot *slots, unsigned until,
+                     const struct image_progress *progress, int *ret_error, GError **err)
 {
-    bool moves = op != BLOCK_FLUSH;
+    bool more = true, go_on;
 
-    slot->request = (struct block_request){
-        .op = op,
-        .offset = offset,
-        .length = moves ? benching->bench->block : 0,
-        .iov = moves ? &slot->iov : NULL,
-        .iov_count = moves,
-        .done = slot_done,
-        .opaque = slot,
-    };
-    image_submit(benching->image, &slot->request);
-}
-
-/* All that was written is stable: what is in flight ends first. */
-static int flush_all(struct benching *benching)
-{
     g_mutex_lock(&benching->lock);
-    wait_idle(benching, benching->bench->depth);
+    benching->until = until;
+    for (unsigned i = 0; i < benching->bench->depth && more; i++) {
+        more = next_request(&slots[i]);
+        if (!more)
+            break;
+        benching->flying++;
+        g_mutex_unlock(&benching->lock);
+        image_submit(benching->image, &slots[i].request);
+        g_mutex_lock(&benching->lock);
+    }
+    go_on = wait_for_all(benching, progress, err);
+    *ret_error = benching->error;
     g_mutex_unlock(&benching->lock);
-    return image_flush(benching->image);
+    return go_on;
 }
 
-static bool run(struct benching *benching, const struct image_progress *progress, GError **err)
+static bool run(struct benching *benching, struct slot *slots,
+                const struct image_progress *progress, GError **err)
 {
     const struct image_bench *bench = benching->bench;
-    uint64_t blocks = image_size(benching->image) / bench->block, at = 0;
-    uint64_t step = MAX(bench->step / bench->block, 1) % blocks;
-    enum block_op op = bench->write ? BLOCK_WRITE : BLOCK_READ;
-    gint64 told = g_get_monotonic_time();
-    GRand *rand = g_rand_new_with_seed(1);
+    unsigned each = bench->flush_after > 0 ? bench->flush_after : bench->count;
     bool go_on = true;
     int error = 0;
 
-    for (unsigned i = 0; i < bench->count && go_on && error == 0; i++) {
-        uint64_t random = (uint64_t)g_rand_int(rand) << 32 | g_rand_int(rand);
-        struct slot *slot;
-
-        if (bench->flush_after > 0 && i > 0 && i % bench->flush_after == 0)
-            error = flush_all(benching);
-        g_mutex_lock(&benching->lock);
-        wait_idle(benching, 1);
-        slot = g_queue_pop_head(&benching->idle);
-        error = error != 0 ? error : benching->error;
-        g_mutex_unlock(&benching->lock);
-        submit(benching, slot, op, (bench->random ? random % blocks : at) * bench->block);
-        at = (at + step) % blocks;
-        if (i % 64 == 0 && g_get_monotonic_time() - told >= TELL_USEC) {
-            go_on = image_step(progress, i, bench->count, err);
-            told = g_get_monotonic_time();
-        }
+    for (unsigned at = 0; at < bench->count && go_on && error == 0;) {
+        if (at > 0)
+            error = image_flush(benching->image);
+        at += MIN(each, bench->count - at);
+        if (error == 0)
+            go_on = run_some(benching, slots, at, progress, &error, err);
     }
-    g_rand_free(rand);
-    g_mutex_lock(&benching->lock);
-    wait_idle(benching, bench->depth);
-    error = error != 0 ? error : benching->error;
-    g_mutex_unlock(&benching->lock);
     if (go_on && error != 0)
         vmdesk_error_from_errno(err, error, NULL, "Cannot use the image %s",
                                 benching->image->file->path);
@@ -115,7 +140,9 @@ static bool run(struct benching *benching, const struct image_progress *progress
 bool image_bench(struct image *image, const struct image_bench *bench, double *ret_seconds,
                  const struct image_progress *progress, GError **err)
 {
-    struct benching benching = {.image = image, .bench = bench};
+    struct benching benching = {.image = image,
+                                .bench = bench,
+                                .blocks = image->size / bench->block};
     g_autofree struct slot *slots = g_new0(struct slot, bench->depth);
     size_t stride = (bench->block + MEMORY_ALIGNMENT - 1) / MEMORY_ALIGNMENT * MEMORY_ALIGNMENT;
     uint8_t *memory;
@@ -134,15 +161,24 @@ bool image_bench(struct image *image, const struct image_bench *bench, double *r
     memset(memory, PATTERN, stride * bench->depth);
     g_mutex_init(&benching.lock);
     g_cond_init(&benching.changed);
+    benching.rand = g_rand_new_with_seed(1);
+    benching.step = MAX(bench->step / bench->block, 1) % benching.blocks;
     for (unsigned i = 0; i < bench->depth; i++) {
         slots[i].benching = &benching;
         slots[i].iov = (struct iovec){memory + i * stride, bench->block};
-        g_queue_push_tail(&benching.idle, &slots[i]);
+        slots[i].request = (struct block_request){
+            .op = bench->write ? BLOCK_WRITE : BLOCK_READ,
+            .length = bench->block,
+            .iov = &slots[i].iov,
+            .iov_count = 1,
+            .done = slot_done,
+            .opaque = &slots[i],
+        };
     }
     start = g_get_monotonic_time();
-    done = run(&benching, progress, err);
+    done = run(&benching, slots, progress, err);
     *ret_seconds = MAX(g_get_monotonic_time() - start, 1) / 1e6;
-    g_queue_clear(&benching.idle);
+    g_rand_free(benching.rand);
     g_mutex_clear(&benching.lock);
     g_cond_clear(&benching.changed);
     free(memory);
