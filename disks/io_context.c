@@ -11,6 +11,9 @@
 
 #define IDLE_USEC (5 * G_USEC_PER_SEC)
 
+/* The context whose work runs on this thread. */
+static GPrivate current_context;
+
 struct io_work {
     void (*work)(void *opaque);
     void *opaque;
@@ -57,6 +60,7 @@ static void *io_thread(void *opaque)
     struct io_work *work;
     GThread *before;
 
+    g_private_set(&current_context, io);
     g_mutex_lock(&io->lock);
     while ((work = next_work(io)) != NULL) {
         g_mutex_unlock(&io->lock);
@@ -91,14 +95,20 @@ static void start_thread(struct io_context *io)
 void io_context_run(struct io_context *io, void (*work)(void *opaque), void *opaque)
 {
     struct io_work *item = g_new(struct io_work, 1);
+    bool follows = g_private_get(&current_context) == io;
 
     *item = (struct io_work){work, opaque};
     g_mutex_lock(&io->lock);
     g_queue_push_tail(&io->queue, item);
-    /* An idle thread that was woken but has not run yet still counts as idle. */
-    if (g_queue_get_length(&io->queue) > io->idle && io->threads < io->max_threads)
-        start_thread(io);
-    g_cond_signal(&io->changed);
+    /* One that a completion gives rise to is taken by this thread, which has just finished another:
+     * to wake a thread for it takes longer than most of them do. */
+    if (!follows || g_queue_get_length(&io->queue) > 1) {
+        /* An idle thread that was woken but has not run yet still counts as idle. */
+        if (g_queue_get_length(&io->queue) > io->idle && io->threads < io->max_threads)
+            start_thread(io);
+        if (io->idle > 0)
+            g_cond_signal(&io->changed);
+    }
     g_mutex_unlock(&io->lock);
 }
 

@@ -12,7 +12,8 @@ struct io_context *io_context_new(unsigned max_threads);
 /* Waits for the work in hand. NULL is fine. */
 void io_context_free(struct io_context *io);
 
-/* Runs work(opaque) on one of the threads. Any thread may call. */
+/* Runs work(opaque) on one of the threads. Any thread may call; of these one, it may have to end
+ * what it does first. */
 void io_context_run(struct io_context *io, void (*work)(void *opaque), void *opaque);
 
 #endif

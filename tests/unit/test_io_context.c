@@ -121,6 +121,52 @@ START_TEST(one_after_the_other_needs_one_thread)
 }
 END_TEST
 
+/* Each gives rise to the next. */
+static void pass_on(void *opaque)
+{
+    struct io_context *io = opaque;
+    bool more;
+
+    g_mutex_lock(&gate.lock);
+    g_hash_table_add(gate.threads, g_thread_self());
+    more = ++gate.done < 1000;
+    g_cond_broadcast(&gate.changed);
+    g_mutex_unlock(&gate.lock);
+    if (more)
+        io_context_run(io, pass_on, io);
+}
+
+START_TEST(what_follows_stays_on_its_thread)
+{
+    struct io_context *io = io_context_new(8);
+
+    io_context_run(io, pass_on, io);
+    wait_for(&gate.done, 1000);
+    ck_assert_uint_eq(g_hash_table_size(gate.threads), 1);
+    io_context_free(io);
+}
+END_TEST
+
+/* One thread begins many. */
+static void begin_many(void *opaque)
+{
+    for (int i = 0; i < 10; i++)
+        io_context_run(opaque, pass, &gate);
+}
+
+START_TEST(what_one_begins_runs_side_by_side)
+{
+    struct io_context *io = io_context_new(3);
+
+    set_open(false);
+    io_context_run(io, begin_many, io);
+    wait_for(&gate.waiting, 3);
+    set_open(true);
+    wait_for(&gate.done, 10);
+    io_context_free(io);
+}
+END_TEST
+
 START_TEST(free_waits_for_the_work)
 {
     struct io_context *io = io_context_new(2);
@@ -160,6 +206,8 @@ int main(void)
     tcase_add_test(tc, no_thread_without_work);
     tcase_add_test(tc, work_runs_side_by_side_up_to_the_limit);
     tcase_add_test(tc, one_after_the_other_needs_one_thread);
+    tcase_add_test(tc, what_follows_stays_on_its_thread);
+    tcase_add_test(tc, what_one_begins_runs_side_by_side);
     tcase_add_test(tc, free_waits_for_the_work);
     tcase_add_test(tc, idle_threads_end);
     suite_add_tcase(suite, tc);
