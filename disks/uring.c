@@ -31,10 +31,10 @@ struct uring {
     GCond changed;
     GQueue waiting; /* struct operation, for when there is room */
     unsigned in_flight;
-    bool unsubmitted; /* the kernel has yet to take some of them */
-    GThread *thread;  /* NULL: none, or one that has ended and is joined */
+    GThread *thread; /* NULL: none, or one that has ended and is joined */
     bool thread_ended, closing;
-    bool orphaned; /* freed by a completion: the thread does it at its end */
+    bool completing; /* the thread runs completions, and then hands over what they submitted */
+    bool orphaned;   /* freed by a completion: the thread does it at its end */
 };
 
 struct uring *uring_new(int fd)
@@ -100,8 +100,8 @@ static bool merge(struct operation *operation, struct file_request *request)
     return true;
 }
 
-/* Hands it to the kernel. The lock is held; there is room. */
-static void start(struct uring *ring, struct operation *operation)
+/* Makes it ready for the kernel. The lock is held; there is room. */
+static void prepare(struct uring *ring, struct operation *operation)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->ring);
 
@@ -112,7 +112,6 @@ static void start(struct uring *ring, struct operation *operation)
         io_uring_prep_writev(sqe, ring->fd, operation->iov, operation->count, operation->offset);
     io_uring_sqe_set_data(sqe, operation);
     ring->in_flight++;
-    ring->unsubmitted = io_uring_submit(&ring->ring) < 1;
 }
 
 /* Takes note of what was moved. Returns whether the operation is done. */
@@ -161,7 +160,8 @@ static void reap(struct uring *ring)
     struct operation *done[BATCH];
     struct io_uring_cqe *cqe;
     unsigned count = 0, head, seen = 0;
-    bool retry = ring->unsubmitted;
+    /* What the kernel has yet to take. */
+    bool retry = io_uring_sq_ready(&ring->ring) > 0;
 
     g_mutex_unlock(&ring->lock);
     io_uring_wait_cqe_timeout(&ring->ring, &cqe, retry ? &timeout : NULL);
@@ -181,13 +181,15 @@ static void reap(struct uring *ring)
     }
     io_uring_cq_advance(&ring->ring, seen);
     while (ring->in_flight < URING_MAX_IN_FLIGHT && !g_queue_is_empty(&ring->waiting))
-        start(ring, g_queue_pop_head(&ring->waiting));
-    if (ring->unsubmitted)
-        ring->unsubmitted = io_uring_submit(&ring->ring) < 0;
+        prepare(ring, g_queue_pop_head(&ring->waiting));
+    ring->completing = true;
     g_mutex_unlock(&ring->lock);
     for (unsigned i = 0; i < count; i++)
         complete(done[i]);
     g_mutex_lock(&ring->lock);
+    ring->completing = false;
+    if (io_uring_sq_ready(&ring->ring) > 0)
+        io_uring_submit(&ring->ring);
 }
 
 static void free_ring(struct uring *ring)
@@ -248,8 +250,10 @@ void uring_submit(struct uring *ring, struct file_request *request)
 
     g_mutex_lock(&ring->lock);
     if (ring->in_flight < URING_MAX_IN_FLIGHT) {
-        start(ring, operation_new(request));
+        prepare(ring, operation_new(request));
         wake = need_thread(ring);
+        if (!ring->completing || ring->thread != g_thread_self())
+            io_uring_submit(&ring->ring);
     } else {
         last = g_queue_peek_tail(&ring->waiting);
         if (last == NULL || !merge(last, request))
