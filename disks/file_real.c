@@ -26,6 +26,8 @@
 #define LOCK_USED 100
 #define LOCK_DENIED 200
 
+#define MAX_CACHED_READ (128 * 1024) /* bytes that the submitter copies */
+
 enum permission { PERMISSION_READ = 0, PERMISSION_WRITE = 1, PERMISSION_RESIZE = 3 };
 
 struct real_file {
@@ -109,13 +111,26 @@ static bool submit_direct(struct real_file *real, struct uring *ring, struct fil
     return true;
 }
 
+/* Through the host's cache: what is there is copied while it is submitted, so that several threads
+ * had better do it when it is long; and a write goes to a thread of the kernel's first, where the
+ * file system cannot promise not to wait. */
+static bool cached_read_fits(const struct file_request *request)
+{
+    uint64_t length = 0;
+
+    for (unsigned i = 0; i < request->iov_count; i++)
+        length += request->iov[i].iov_len;
+    return request->op == FILE_OP_READ && length <= MAX_CACHED_READ;
+}
+
 static bool real_submit(struct file *file, struct file_request *request)
 {
     struct real_file *real = to_real(file);
     struct uring *ring;
 
     /* A flush waits in the kernel for a thread of its own as well as here. */
-    if (real->threads || request->op == FILE_OP_FLUSH)
+    if (real->threads || request->op == FILE_OP_FLUSH ||
+        (real->direct == NULL && !cached_read_fits(request)))
         return false;
     ring = g_once(&real->ring, make_ring, real);
     if (ring == NULL)

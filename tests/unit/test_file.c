@@ -171,7 +171,11 @@ START_TEST(many_requests_in_flight)
     file = open_file(false, _i == 1, false);
     for (size_t i = 0; i < all; i++)
         aligned[i] = i / each + i;
-    if (run_batch(file, FILE_OP_WRITE, aligned, REQUESTS, each, &error)) {
+    /* Writes to the host's cache are for threads. */
+    if (!run_batch(file, FILE_OP_WRITE, aligned, REQUESTS, each, &error))
+        error = file_write_buffer(file, aligned, all, 0);
+    ck_assert_int_eq(error, 0);
+    if (run_batch(file, FILE_OP_READ, aligned, REQUESTS, each, &error)) {
         ck_assert_int_eq(error, 0);
         ck_assert(g_file_get_contents(path, (char **)&contents, &size, NULL));
         ck_assert_uint_eq(size, all);
