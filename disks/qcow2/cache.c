@@ -133,6 +133,13 @@ int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
     return 0;
 }
 
+bool qcow2_cache_has(struct qcow2 *q, uint64_t offset)
+{
+    struct qcow2_slice *slice = find_slice(q, offset);
+
+    return slice != NULL && !slice->loading;
+}
+
 struct qcow2_slice *qcow2_cache_new(struct qcow2 *q, enum qcow2_table table, uint64_t offset)
 {
     struct qcow2_slice *slice = find_slice(q, offset);

@@ -144,29 +144,46 @@ static bool run_op(struct qcow2 *q, struct block_request *request, int *ret_resu
     return done;
 }
 
+bool qcow2_request_begin(struct qcow2 *q, struct block_request *request)
+{
+    if (q->paused > 0) {
+        g_queue_push_tail(&q->held, request);
+        return false;
+    }
+    q->active++;
+    return true;
+}
+
+void qcow2_request_end(struct qcow2 *q)
+{
+    if (--q->active == 0 && q->paused > 0)
+        g_cond_broadcast(&q->changed);
+}
+
+bool qcow2_request_fits(const struct qcow2 *q, const struct block_request *request)
+{
+    uint64_t size = q->image->size;
+
+    return request->offset <= size && request->length <= size - request->offset;
+}
+
 static void run(void *opaque)
 {
     struct block_request *request = opaque;
     struct qcow2 *q = ((struct image *)request->image_private)->state;
     int result = -EINVAL;
-    bool done = true, inside;
+    bool done = true, begun, fits;
 
     g_mutex_lock(&q->lock);
-    if (q->paused > 0) {
-        g_queue_push_tail(&q->held, request);
-        g_mutex_unlock(&q->lock);
-        return;
-    }
-    q->active++;
-    /* The disk may have become smaller while the request waited. */
-    inside = request->op == BLOCK_FLUSH || (request->offset <= q->image->size &&
-                                            request->length <= q->image->size - request->offset);
+    begun = qcow2_request_begin(q, request);
+    fits = request->op == BLOCK_FLUSH || qcow2_request_fits(q, request);
     g_mutex_unlock(&q->lock);
-    if (inside)
+    if (!begun)
+        return;
+    if (fits)
         done = run_op(q, request, &result);
     g_mutex_lock(&q->lock);
-    if (--q->active == 0)
-        g_cond_broadcast(&q->changed);
+    qcow2_request_end(q);
     g_mutex_unlock(&q->lock);
     if (done)
         image_complete(request, -result);
@@ -175,9 +192,4 @@ static void run(void *opaque)
 void qcow2_run_again(struct qcow2 *q, struct block_request *request)
 {
     io_context_run(q->image->io, run, request);
-}
-
-void qcow2_submit(struct image *image, struct block_request *request)
-{
-    io_context_run(image->io, run, request);
 }

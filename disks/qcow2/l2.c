@@ -70,21 +70,42 @@ void qcow2_entry_release(struct qcow2 *q, struct qcow2_entry entry, bool discard
         qcow2_free(q, host, 1, discard); /* an external file's clusters are not counted */
 }
 
+/* The L2 table of a guest cluster; 0: there is none. */
+static uint64_t table_of(const struct qcow2 *q, uint64_t guest_cluster)
+{
+    uint64_t l1_index = guest_cluster >> q->l2_bits;
+
+    return l1_index < q->header.l1_size ? q->l1[l1_index] & QCOW2_OFFSET_MASK : 0;
+}
+
+/* Where in its table the slice with the cluster's entry begins. */
+static uint64_t slice_of(const struct qcow2 *q, uint64_t guest_cluster)
+{
+    uint64_t index = guest_cluster & ((1ULL << q->l2_bits) - 1);
+
+    return index / qcow2_slice_entries(q) * q->slice_size;
+}
+
+bool qcow2_l2_at_hand(struct qcow2 *q, uint64_t guest_cluster)
+{
+    uint64_t table = table_of(q, guest_cluster);
+
+    return table != 0 && table % q->cluster_size == 0 &&
+           qcow2_cache_has(q, table + slice_of(q, guest_cluster));
+}
+
 int qcow2_l2_get(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,
                  unsigned *ret_index)
 {
-    uint64_t l1_index = guest_cluster >> q->l2_bits;
-    uint64_t index = guest_cluster & ((1ULL << q->l2_bits) - 1);
-    uint64_t table = l1_index < q->header.l1_size ? q->l1[l1_index] & QCOW2_OFFSET_MASK : 0;
-    unsigned entries = qcow2_slice_entries(q);
+    uint64_t table = table_of(q, guest_cluster);
 
     *ret_slice = NULL;
-    *ret_index = index % entries;
+    *ret_index = guest_cluster % qcow2_slice_entries(q);
     if (table == 0)
         return 0;
     if (table % q->cluster_size != 0)
         return qcow2_corrupt(q, "an L2 table is not aligned to clusters", table);
-    return qcow2_cache_get(q, QCOW2_L2, table + index / entries * q->slice_size, ret_slice);
+    return qcow2_cache_get(q, QCOW2_L2, table + slice_of(q, guest_cluster), ret_slice);
 }
 
 /* A new table for a guest range that has none. */

@@ -211,6 +211,8 @@ void qcow2_cache_finish(struct qcow2 *q);
 /* A slice, pinned. -EAGAIN: it is there now, but the lock was let go meanwhile, so begin again. */
 int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
                     struct qcow2_slice **ret_slice);
+/* Whether it is there, so that to get it does not wait. */
+bool qcow2_cache_has(struct qcow2 *q, uint64_t offset);
 /* The same without reading: a new table, all zeros. */
 struct qcow2_slice *qcow2_cache_new(struct qcow2 *q, enum qcow2_table table, uint64_t offset);
 void qcow2_cache_put(struct qcow2 *q, struct qcow2_slice *slice);
@@ -306,6 +308,8 @@ int qcow2_lookup(struct qcow2 *q, uint64_t offset, uint64_t length,
 /* The slice with a guest cluster's L2 entry, pinned; NULL: there is no table. */
 int qcow2_l2_get(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,
                  unsigned *ret_index);
+/* Whether that slice is in memory, so that qcow2_lookup() does not wait. */
+bool qcow2_l2_at_hand(struct qcow2 *q, uint64_t guest_cluster);
 /* The same for changing it: the table is made, or copied if others refer to it. Never -EAGAIN, but
  * lets the lock go. */
 int qcow2_l2_get_for_change(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,
@@ -326,9 +330,15 @@ static inline unsigned qcow2_slice_entries(const struct qcow2 *q)
     return q->slice_size / q->l2_entry_size;
 }
 
-/* io.c, write.c, zero.c. Without the lock; 0 or a negative errno. */
+/* io.c, submit.c, write.c, zero.c. Without the lock; 0 or a negative errno. */
 int qcow2_read(struct image *image, const struct iovec *iov, unsigned count, uint64_t offset);
 void qcow2_submit(struct image *image, struct block_request *request);
+/* A request runs, until the end: false: it is one of those that wait while there is a pause. With
+ * the lock held. */
+bool qcow2_request_begin(struct qcow2 *q, struct block_request *request);
+void qcow2_request_end(struct qcow2 *q);
+/* The disk may have become smaller while the request waited. With the lock held. */
+bool qcow2_request_fits(const struct qcow2 *q, const struct block_request *request);
 /* A run of a request: false: it waits for a change, which will run it again. */
 bool qcow2_write(struct qcow2 *q, struct block_request *request, int *ret_result);
 bool qcow2_zero(struct qcow2 *q, struct block_request *request, int *ret_result);

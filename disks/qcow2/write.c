@@ -54,8 +54,7 @@ static int count_new(struct qcow2 *q, uint64_t first, uint64_t wanted, uint64_t 
     return 0;
 }
 
-/* The file's clusters must not be those of its own tables. */
-static int check_place(struct qcow2 *q, uint64_t host, uint64_t length)
+bool qcow2_is_table(const struct qcow2 *q, uint64_t host, uint64_t length)
 {
     const struct qcow2_header *header = &q->header;
     const struct {
@@ -67,12 +66,19 @@ static int check_place(struct qcow2 *q, uint64_t host, uint64_t length)
     };
 
     if (q->data_file != q->file)
-        return 0;
+        return false;
     for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
         if (tables[i].length > 0 && host < tables[i].offset + tables[i].length &&
             tables[i].offset < host + length)
-            return qcow2_corrupt(q, "data lies where a table is", host);
-    return 0;
+            return true;
+    return false;
+}
+
+/* The file's clusters must not be those of its own tables. */
+static int check_place(struct qcow2 *q, uint64_t host, uint64_t length)
+{
+    return qcow2_is_table(q, host, length) ? qcow2_corrupt(q, "data lies where a table is", host)
+                                           : 0;
 }
 
 static int place_new(struct qcow2 *q, struct qcow2_copy *copy)

@@ -33,6 +33,10 @@ int qcow2_install(struct qcow2 *q, const struct qcow2_copy *copy);
 bool qcow2_write_piece(struct qcow2 *q, const struct qcow2_piece *piece,
                        struct block_request *request, int *ret_result);
 
+/* Whether a range of the file is where its header, L1 or refcount table lies. With the lock
+ * held. */
+bool qcow2_is_table(const struct qcow2 *q, uint64_t host, uint64_t length);
+
 /* cow.c. Without the lock. */
 int qcow2_copy_run(struct qcow2 *q, const struct qcow2_copy *copy, const struct qcow2_piece *piece);
 /* Whether a guest range reads as zeros without its being read. */

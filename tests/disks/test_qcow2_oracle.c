@@ -6,9 +6,11 @@
  * ORACLE_SEED repeats a run; ORACLE_SECONDS is how long it goes on (default 25).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/error.h"
 #include "tests/disks/oracle.h"
@@ -18,6 +20,7 @@
 #define DEFAULT_SECONDS 25
 #define MAX_SNAPSHOTS 6
 #define IN_FLIGHT 8
+#define BUFFER_ALIGNMENT 4096
 
 struct model_snapshot {
     char *name;
@@ -103,15 +106,18 @@ static void prepare(struct run *run, struct flight *flight, uint64_t offset, uin
                                         BLOCK_DISCARD, BLOCK_WRITE_ZEROES, BLOCK_FLUSH};
     enum block_op op = ops[rnd(run, G_N_ELEMENTS(ops))];
     uint64_t cut = rnd(run, length + 1), second;
+    unsigned grain = rnd(run, 2) == 0 ? 1 : SECTOR; /* what direct I/O takes as it is */
 
-    flight->buffer = g_malloc(length);
+    flight->buffer = g_aligned_alloc(1, MAX(length, 1), BUFFER_ALIGNMENT);
     for (uint64_t i = 0; i < length; i += 8) {
         uint64_t value =
             (uint64_t)g_rand_int(run->oracle->rand) << 32 | g_rand_int(run->oracle->rand);
 
         memcpy(flight->buffer + i, &value, MIN(8, length - i));
     }
+    cut -= cut % grain;
     second = rnd(run, length - cut + 1);
+    second -= second % grain;
     flight->iov[0] = (struct iovec){flight->buffer, cut};
     flight->iov[1] = (struct iovec){flight->buffer + cut, second};
     flight->iov[2] = (struct iovec){flight->buffer + cut + second, length - cut - second};
@@ -163,7 +169,7 @@ static void settle(struct run *run, struct flight *flight)
     default:
         break;
     }
-    g_free(flight->buffer);
+    g_aligned_free(flight->buffer);
 }
 
 struct squadron {
@@ -387,9 +393,23 @@ static void busy(struct run *run)
     land(run, &squadron);
 }
 
+static bool has_direct(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static void open_image(struct run *run)
 {
-    run->options.cache = rnd(run, 4) == 0 ? IMAGE_CACHE_WRITE_THROUGH : IMAGE_CACHE_WRITE_BACK;
+    static const enum image_cache caches[] = {IMAGE_CACHE_WRITE_BACK, IMAGE_CACHE_WRITE_BACK,
+                                              IMAGE_CACHE_WRITE_THROUGH, IMAGE_CACHE_DIRECT};
+
+    run->options.cache = caches[rnd(run, G_N_ELEMENTS(caches))];
+    if (run->options.cache == IMAGE_CACHE_DIRECT && !has_direct(run->path))
+        run->options.cache = IMAGE_CACHE_WRITE_BACK;
     /* A small cache drops and writes tables all the time. */
     run->options.table_cache_size = rnd(run, 2) == 0 ? 1 : 0;
     run->image = oracle_open(run->oracle, run->path, &run->options);
