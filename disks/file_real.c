@@ -26,7 +26,7 @@
 #define LOCK_USED 100
 #define LOCK_DENIED 200
 
-#define MAX_CACHED_READ (128 * 1024) /* bytes that the submitter copies */
+#define MAX_CACHED_COPY (128 * 1024) /* bytes: a copy that does not last */
 
 enum permission { PERMISSION_READ = 0, PERMISSION_WRITE = 1, PERMISSION_RESIZE = 3 };
 
@@ -36,6 +36,9 @@ struct real_file {
     bool block_device;
     int flush_error;       /* atomic; the first failure of a flush, as a positive errno */
     struct direct *direct; /* NULL: through the host's cache */
+    /* Held by writes to the host's cache that last. File systems let one in at a time, and keep the
+     * processors of the others busy meanwhile. */
+    GMutex lasting_write;
     bool threads;
     GOnce ring; /* struct uring; made by the first request, NULL where there is none to have */
 };
@@ -57,16 +60,32 @@ static ssize_t real_read(struct file *file, const struct iovec *iov, unsigned co
     return moved < 0 ? -errno : moved;
 }
 
+static uint64_t iov_length(const struct iovec *iov, unsigned count)
+{
+    uint64_t length = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        length += iov[i].iov_len;
+    return length;
+}
+
 static ssize_t real_write(struct file *file, const struct iovec *iov, unsigned count,
                           uint64_t offset)
 {
     struct real_file *real = to_real(file);
     ssize_t moved;
+    bool lasting;
 
     if (real->direct != NULL)
         return direct_write(real->direct, iov, count, offset);
+    lasting = iov_length(iov, count) > MAX_CACHED_COPY;
+    if (lasting)
+        g_mutex_lock(&real->lasting_write);
     moved = pwritev(real->fd, iov, count, offset);
-    return moved < 0 ? -errno : moved;
+    moved = moved < 0 ? -errno : moved;
+    if (lasting)
+        g_mutex_unlock(&real->lasting_write);
+    return moved;
 }
 
 static void *make_ring(void *opaque)
@@ -116,11 +135,8 @@ static bool submit_direct(struct real_file *real, struct uring *ring, struct fil
  * file system cannot promise not to wait. */
 static bool cached_read_fits(const struct file_request *request)
 {
-    uint64_t length = 0;
-
-    for (unsigned i = 0; i < request->iov_count; i++)
-        length += request->iov[i].iov_len;
-    return request->op == FILE_OP_READ && length <= MAX_CACHED_READ;
+    return request->op == FILE_OP_READ &&
+           iov_length(request->iov, request->iov_count) <= MAX_CACHED_COPY;
 }
 
 static bool real_submit(struct file *file, struct file_request *request)
@@ -237,6 +253,7 @@ static void real_close(struct file *file)
     if (real->ring.status == G_ONCE_STATUS_READY)
         uring_free(real->ring.retval);
     direct_free(real->direct);
+    g_mutex_clear(&real->lasting_write);
     close(real->fd);
     g_free(file->path);
     g_free(real);
@@ -393,6 +410,7 @@ static struct file *new_file(int fd, const char *path, const struct file_options
         .threads = options->threads,
         .ring = G_ONCE_INIT,
     };
+    g_mutex_init(&real->lasting_write);
     return &real->file;
 }
 
