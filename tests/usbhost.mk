@@ -43,7 +43,16 @@ tests_usb_test_hosts_LDADD = $(usb_host_libs) $(CHECK_LIBS)
 TESTS += tests/usb/test_host.sh tests/usb/test_hosts.sh
 endif
 endif
-dist_check_SCRIPTS += tests/usb/test_host.sh tests/usb/test_hosts.sh
+if HAVE_UMOCKDEV
+if HAVE_CHECK
+check_PROGRAMS += tests/usb/umockdev_usbfs
+tests_usb_umockdev_usbfs_SOURCES = tests/usb/umockdev_usbfs.c $(usb_scripted_usbfs)
+tests_usb_umockdev_usbfs_CFLAGS = $(AM_CFLAGS) $(UMOCKDEV_CFLAGS)
+tests_usb_umockdev_usbfs_LDADD = core/libcore.a $(UMOCKDEV_LIBS) $(GLIB_LIBS)
+endif
+endif
+TESTS += tests/usb/test_host_user.sh
+dist_check_SCRIPTS += tests/usb/test_host.sh tests/usb/test_host_user.sh tests/usb/test_hosts.sh
 
 check_PROGRAMS += tests/fuzz/fuzz_usb_descriptors tests/fuzz/fuzz_usbredir
 TESTS += tests/fuzz/fuzz_usb_descriptors tests/fuzz/fuzz_usbredir

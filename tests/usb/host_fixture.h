@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One passed-through device in a test that fuse_usbfs runs, and calls to it that wait. */
+/* One passed-through device in a test that fuse_usbfs or umockdev_usbfs runs, and calls to it that
+ * wait. */
 #ifndef TESTS_USB_HOST_FIXTURE_H
 #define TESTS_USB_HOST_FIXTURE_H
 
@@ -8,6 +9,7 @@
 #define SCRIPT "/dev/bus/usb/script"
 #define CALL_MAX_PARTS 64
 
+bool has_script(void); /* it is run by either */
 void script(const char *line);
 int script_state(const char *name); /* a number of what the script file says */
 

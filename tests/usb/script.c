@@ -16,7 +16,8 @@ char *usb_script_describe(const struct usb_script *script)
         "flying=%u files=%u hangs_up=%d\n",
         usbfs->plugged, usbfs->address, usbfs->device.resets, usbfs->device.configuration,
         usbfs->device.iso_setting, usbfs->drivers, claimed,
-        g_queue_get_length((GQueue *)&usbfs->device.flying), usbfs->files->len, script->hangs_up);
+        g_queue_get_length((GQueue *)&usbfs->device.flying),
+        usbfs->files->len - (script->holder != NULL), script->hangs_up);
 }
 
 static void hold(struct usb_script *script, bool on)
