@@ -277,13 +277,33 @@ static int write_sectors(struct file *file, const uint8_t *data, size_t size)
     return result < 0 ? result : file_write_buffer(file, data, first, 0);
 }
 
+/* The name goes behind the rest; and, as long as there is room, behind the present one, which
+ * counts until the first sector is written and stays as it is where it reaches beyond that. */
+static int append_backing_name(struct file *file, struct qcow2_header *header, GByteArray *out)
+{
+    uint64_t size = strlen(header->backing_name), rest = out->len, offset = rest;
+    uint64_t old_end = header->backing_offset + header->backing_size;
+    int result = 0;
+
+    if (old_end > MAX(rest, IMAGE_SECTOR_SIZE) && header->backing_offset < rest + size &&
+        old_end + size <= 1ULL << header->cluster_bits) {
+        offset = old_end;
+        g_byte_array_set_size(out, offset);
+        result = file_read_buffer(file, out->data + rest, offset - rest, rest);
+    }
+    g_byte_array_append(out, (const uint8_t *)header->backing_name, size);
+    header->backing_offset = offset;
+    header->backing_size = size;
+    return result;
+}
+
 int qcow2_header_write(struct file *file, struct qcow2_header *header)
 {
     uint64_t cluster_size = 1ULL << header->cluster_bits;
     uint8_t raw[QCOW2_HEADER_WRITTEN];
     GByteArray *out = g_byte_array_new();
     struct qcow2_header changed = *header;
-    int result;
+    int result = 0;
 
     g_byte_array_append(out, raw, encode(header, raw));
     if (header->more != NULL)
@@ -297,18 +317,16 @@ int qcow2_header_write(struct file *file, struct qcow2_header *header)
     if (header->extensions != NULL)
         g_byte_array_append(out, header->extensions->data, header->extensions->len);
     append_extension(out, QCOW2_EXTENSION_END, NULL, 0);
-    changed.backing_offset = changed.backing_size = 0;
-    if (header->backing_name != NULL) {
-        changed.backing_offset = out->len;
-        changed.backing_size = strlen(header->backing_name);
-        g_byte_array_append(out, (const uint8_t *)header->backing_name, changed.backing_size);
+    if (header->backing_name != NULL)
+        result = append_backing_name(file, &changed, out);
+    else
+        changed.backing_offset = changed.backing_size = 0;
+    if (result == 0 && out->len > cluster_size)
+        result = -ENAMETOOLONG;
+    if (result == 0) {
+        encode(&changed, out->data);
+        result = write_sectors(file, out->data, out->len);
     }
-    if (out->len > cluster_size) {
-        g_byte_array_unref(out);
-        return -ENAMETOOLONG;
-    }
-    encode(&changed, out->data);
-    result = write_sectors(file, out->data, out->len);
     if (result == 0)
         *header = changed;
     g_byte_array_unref(out);

@@ -541,6 +541,61 @@ static bool try_shrinking(struct oracle *oracle, unsigned nth)
     return happened;
 }
 
+static void check_backing(struct trial *trial, size_t events, enum recording_loss loss,
+                          const char *before, const char *after)
+{
+    const struct image_options options = {.format = "qcow2",
+                                          .read_only = true,
+                                          .backing = IMAGE_BACKING_IGNORE};
+    struct recording *left = recording_crash(trial->recording, events, loss, trial->oracle->rand);
+    g_autoptr(GError) error = NULL;
+    struct image_info info;
+    struct image *image =
+        image_open_file(recording_open(left, NAME, true), &options, trial->oracle->io, &error);
+
+    if (image == NULL || !image_get_info(image, &info, &error))
+        oracle_fail(trial->oracle, "after %zu events of rebasing: %s", events, error->message);
+    if (g_strcmp0(info.backing_name, before) != 0 && g_strcmp0(info.backing_name, after) != 0)
+        oracle_fail(trial->oracle, "after %zu events of rebasing it lies on %s", events,
+                    info.backing_name);
+    image_info_clear(&info);
+    image_close(image);
+    recording_free(left);
+}
+
+/* After a crash an image lies on what it lay on, or on the next one: names that do not fit into the
+ * first sector, each longer or shorter than the one before. */
+static void try_rebasing(struct oracle *oracle)
+{
+    struct trial trial = {.oracle = oracle,
+                          .create = {.format = "qcow2",
+                                     .size = MAX_SECTORS * SECTOR,
+                                     .cluster_size = 4096,
+                                     .refcount_bits = 16}};
+    g_autofree char *a = g_strnfill(300, 'a'), *b = g_strnfill(900, 'b'), *c = g_strnfill(200, 'c');
+    const char *const names[] = {NULL, a, b, c, a};
+    const struct image_options options = {.format = "qcow2", .backing = IMAGE_BACKING_IGNORE};
+    g_autoptr(GError) error = NULL;
+
+    create_image(&trial);
+    image_close(trial.image);
+    for (size_t i = 1; i < G_N_ELEMENTS(names); i++) {
+        size_t from = recording_count(trial.recording);
+
+        trial.image = image_open_file(recording_open(trial.recording, NAME, false), &options,
+                                      oracle->io, &error);
+        if (trial.image == NULL ||
+            !image_rebase(trial.image, names[i], "qcow2", false, NULL, &error))
+            oracle_fail(oracle, "rebasing: %s", error->message);
+        image_close(trial.image);
+        for (size_t at = from; at <= recording_count(trial.recording); at++)
+            for (enum recording_loss loss = RECORDING_LOSE_NOTHING; loss <= RECORDING_LOSE_SECTORS;
+                 loss++)
+                check_backing(&trial, at, loss, names[i - 1], names[i]);
+    }
+    recording_free(trial.recording);
+}
+
 int main(void)
 {
     const char *seconds = g_getenv("CRASH_SECONDS");
@@ -554,6 +609,7 @@ int main(void)
            (seconds != NULL ? atoi(seconds) : DEFAULT_SECONDS) * G_USEC_PER_SEC;
     for (unsigned nth = 1; try_shrinking(&oracle, nth); nth++)
         failures++;
+    try_rebasing(&oracle);
     do {
         printf("image %u has the seed %u\n", images++, oracle.seed);
         fflush(stdout);
