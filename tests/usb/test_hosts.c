@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rules, the broker and claims, with the scripted device: run by fuse_usbfs. */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -294,6 +296,55 @@ START_TEST(test_ends_at_once)
 }
 END_TEST
 
+/* What an engine does that never comes to give anything back. */
+static void be_killed(int out)
+{
+    uint8_t report[8];
+    struct iovec part = {report, sizeof(report)};
+    struct usb_request request = {.endpoint = 0x83,
+                                  .length = sizeof(report),
+                                  .iov = &part,
+                                  .iov_count = 1};
+
+    fixture.hosts = new_hosts("one", NULL);
+    if (attach(fixture.hosts, "1-2", NULL) == NULL &&
+        usb_device_submit(fixture.port[0].device, &request) == USB_SUBMIT_PENDING &&
+        write(out, "x", 1) == 1)
+        pause();
+    _exit(1);
+}
+
+START_TEST(test_killed)
+{
+    int out[2], resets = script_state("resets");
+    char byte;
+    pid_t engine;
+
+    ck_assert_int_eq(pipe(out), 0);
+    engine = fork();
+    if (engine == 0)
+        be_killed(out[1]);
+    close(out[1]);
+    ck_assert_int_eq(read(out[0], &byte, 1), 1);
+    close(out[0]);
+    ck_assert_int_eq(script_state("claimed"), 7);
+    ck_assert_int_eq(script_state("drivers"), 0);
+    ck_assert_int_eq(script_state("flying"), 1);
+    kill(engine, SIGKILL);
+    waitpid(engine, NULL, 0);
+    while (script_state("files") > 0)
+        g_usleep(1000);
+    ck_assert_int_eq(script_state("drivers"), 1);
+    ck_assert_int_eq(script_state("claimed"), 0);
+    ck_assert_int_eq(script_state("flying"), 0);
+    ck_assert_int_eq(script_state("resets"), resets + 1);
+    /* The next one gets it. */
+    fixture.hosts = new_hosts("two", NULL);
+    ck_assert_ptr_null(attach(fixture.hosts, "1-2", NULL));
+    usb_hosts_stop(fixture.hosts);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hosts");
@@ -316,6 +367,7 @@ int main(void)
     tcase_add_test(tests, test_rule_that_fails);
     tcase_add_test(tests, test_rule_for_what_is_not_there);
     tcase_add_test(tests, test_ends_at_once);
+    tcase_add_test(tests, test_killed);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

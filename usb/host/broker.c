@@ -14,6 +14,7 @@
 
 struct broker_request {
     unsigned number;
+    uint8_t bus, address;
     usb_host_opened opened; /* NULL: cancelled */
     void *opaque;
     int failed; /* errno: it was never sent */
@@ -36,7 +37,7 @@ static void stop(struct usb_host_broker *broker)
     g_source_remove_unix_fd(&broker->source, broker->tag);
     close(broker->fd);
     broker->fd = -1;
-    /* It holds nothing that a sudden end would harm. */
+    /* Or it would give back what the engine has given back. */
     kill(broker->pid, SIGKILL);
     while (waitpid(broker->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
@@ -120,6 +121,14 @@ static bool receive(struct usb_host_broker *broker, int *ret_fd, int *ret_errnum
     return true;
 }
 
+/* Nobody wants it any more. */
+static void discard(struct usb_host_broker *broker, const struct broker_request *request, int fd)
+{
+    close(fd);
+    if (request != NULL)
+        usb_host_broker_forget(broker, request->bus, request->address);
+}
+
 static gboolean dispatch(GSource *source, GSourceFunc callback, void *opaque)
 {
     struct usb_host_broker *broker = (struct usb_host_broker *)source;
@@ -142,7 +151,7 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, void *opaque)
     if (request != NULL && request->opened != NULL)
         request->opened(fd, errnum, request->opaque);
     else if (fd >= 0)
-        close(fd);
+        discard(broker, request, fd);
     g_free(request);
     return G_SOURCE_CONTINUE;
 }
@@ -175,7 +184,7 @@ void usb_host_broker_free(struct usb_host_broker *broker)
 unsigned usb_host_broker_open(struct usb_host_broker *broker, uint8_t bus, uint8_t address,
                               usb_host_opened opened, void *opaque)
 {
-    const struct usb_broker_request message = {bus, address};
+    const struct usb_broker_request message = {bus, address, 0};
     struct broker_request *request = g_new(struct broker_request, 1);
     int errnum = start(broker);
 
@@ -183,11 +192,19 @@ unsigned usb_host_broker_open(struct usb_host_broker *broker, uint8_t bus, uint8
         errnum = errno;
     if (++broker->last_number == 0)
         broker->last_number = 1;
-    *request = (struct broker_request){broker->last_number, opened, opaque, errnum};
+    *request = (struct broker_request){broker->last_number, bus, address, opened, opaque, errnum};
     g_queue_push_tail(&broker->pending, request);
     if (errnum != 0)
         g_source_set_ready_time(&broker->source, 0);
     return request->number;
+}
+
+void usb_host_broker_forget(struct usb_host_broker *broker, uint8_t bus, uint8_t address)
+{
+    const struct usb_broker_request message = {bus, address, 1};
+
+    if (broker->fd >= 0)
+        send(broker->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void usb_host_broker_cancel(struct usb_host_broker *broker, unsigned number)

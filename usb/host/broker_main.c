@@ -1,23 +1,96 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vmdesk-usb-broker: opens nodes of usbfs for an engine (usb/host/broker.h) until that ends. It
- * opens nothing else: all that it is told are two numbers.
+ * opens nothing else: all that it is told are two numbers. An engine that was killed has given
+ * nothing back: its devices are reset here and go to the kernel drivers that had them.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/usbdevice_fs.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "usb/host/broker.h"
 
-static int open_node(const struct usb_broker_request *request)
+#define MAX_INTERFACES 32
+
+/* One that the engine has. The descriptor is the same file as the engine's, claims and all. */
+struct node {
+    uint8_t bus, address;
+    int fd;
+    uint32_t drivers; /* interfaces that a kernel driver had when it was opened */
+};
+
+struct broker {
+    struct node nodes[USB_BROKER_MAX_NODES];
+    unsigned count;
+};
+
+static uint32_t drivers_of(int fd)
 {
+    uint32_t drivers = 0;
+
+    for (unsigned i = 0; i < MAX_INTERFACES; i++) {
+        struct usbdevfs_getdriver query = {.interface = i};
+
+        if (ioctl(fd, USBDEVFS_GETDRIVER, &query) == 0 &&
+            strncmp(query.driver, "usbfs", sizeof(query.driver)) != 0)
+            drivers |= UINT32_C(1) << i;
+    }
+    return drivers;
+}
+
+static void forget(struct broker *broker, uint8_t bus, uint8_t address)
+{
+    for (unsigned i = 0; i < broker->count; i++) {
+        struct node *node = &broker->nodes[i];
+
+        if (node->bus != bus || node->address != address)
+            continue;
+        close(node->fd);
+        *node = broker->nodes[--broker->count];
+        return;
+    }
+}
+
+/* A descriptor of the broker's; -1: errno says why. */
+static int open_node(struct broker *broker, const struct usb_broker_request *request)
+{
+    struct node node = {request->bus, request->address, -1, 0};
     char path[64];
 
+    forget(broker, request->bus, request->address);
+    if (broker->count == USB_BROKER_MAX_NODES) {
+        errno = EMFILE;
+        return -1;
+    }
     snprintf(path, sizeof(path), "/dev/bus/usb/%03u/%03u", request->bus, request->address);
-    return open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    node.fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (node.fd < 0)
+        return -1;
+    node.drivers = drivers_of(node.fd);
+    broker->nodes[broker->count++] = node;
+    return node.fd;
+}
+
+/* In the order that the engine does it: drivers expect a device as it comes out of a reset. */
+static void give_back(const struct node *node)
+{
+    for (unsigned i = 0; i < MAX_INTERFACES; i++)
+        ioctl(node->fd, USBDEVFS_RELEASEINTERFACE, &i);
+    ioctl(node->fd, USBDEVFS_RESET, NULL);
+    for (unsigned i = 0; i < MAX_INTERFACES; i++) {
+        struct usbdevfs_ioctl connect = {.ifno = i, .ioctl_code = USBDEVFS_CONNECT};
+
+        if (node->drivers >> i & 1)
+            ioctl(node->fd, USBDEVFS_IOCTL, &connect);
+    }
+    close(node->fd);
 }
 
 static ssize_t answer(int fd, int errnum)
@@ -43,22 +116,25 @@ static ssize_t answer(int fd, int errnum)
 
 int main(void)
 {
+    struct broker broker = {.count = 0};
     struct usb_broker_request request;
-    ssize_t size;
+    ssize_t size, sent = 0;
 
-    for (;;) {
+    while (sent >= 0) {
         size = recv(USB_BROKER_FD, &request, sizeof(request), 0);
         if (size < 0 && errno == EINTR)
             continue;
         if (size != sizeof(request))
-            return size == 0 ? 0 : 1;
+            break;
+        if (request.forget) {
+            forget(&broker, request.bus, request.address);
+        } else {
+            int fd = open_node(&broker, &request);
 
-        int fd = open_node(&request);
-        ssize_t sent = answer(fd, fd < 0 ? errno : 0);
-
-        if (fd >= 0)
-            close(fd);
-        if (sent < 0)
-            return 1;
+            sent = answer(fd, fd < 0 ? errno : 0);
+        }
     }
+    for (unsigned i = 0; i < broker.count; i++)
+        give_back(&broker.nodes[i]);
+    return size == 0 ? 0 : 1;
 }

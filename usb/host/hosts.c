@@ -33,6 +33,8 @@ static void entry_free(void *data)
         usb_port_detach(entry->device->port);
     if (entry->device != NULL)
         entry->release(entry->device);
+    if (entry->opened)
+        usb_host_broker_forget(entry->hosts->broker, entry->host->bus, entry->host->address);
     if (entry->connecting != NULL)
         redir_connect_cancel(entry->connecting);
     usb_host_claim_release(entry->claim);
@@ -152,6 +154,7 @@ static void on_opened(int fd, int errnum, void *opaque)
     struct usb_hosts *hosts = entry->hosts;
 
     entry->opening = 0;
+    entry->opened = fd >= 0;
     if (fd < 0) {
         hosts_entry_failed(entry, open_error(entry->host, errnum));
         return;
@@ -430,7 +433,6 @@ void usb_hosts_stop(struct usb_hosts *hosts)
         return;
     hosts_rules_finish(hosts);
     g_clear_pointer(&hosts->entries, g_ptr_array_unref);
-    g_clear_pointer(&hosts->broker, usb_host_broker_free);
 }
 
 void usb_hosts_free(struct usb_hosts *hosts)
@@ -439,6 +441,7 @@ void usb_hosts_free(struct usb_hosts *hosts)
         return;
     usb_hosts_stop(hosts);
     usb_host_context_free(hosts->libusb);
+    usb_host_broker_free(hosts->broker); /* it gives back what a sudden end would not */
     g_free(hosts->machine);
     g_free(hosts->claims);
     g_free(hosts->sysfs);

@@ -41,6 +41,7 @@ struct host_entry {
     GSource *retry;               /* for the claim; NULL: not waiting for it */
     unsigned tries;               /* left */
     unsigned opening;             /* the broker's request; 0: none */
+    bool opened;                  /* the broker has its node */
     struct usb_host_claim *claim; /* until the device has it */
     struct usb_device *device;    /* NULL until its node is open */
     void (*release)(struct usb_device *device);
