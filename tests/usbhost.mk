@@ -51,8 +51,9 @@ tests_usb_umockdev_usbfs_CFLAGS = $(AM_CFLAGS) $(UMOCKDEV_CFLAGS)
 tests_usb_umockdev_usbfs_LDADD = core/libcore.a $(UMOCKDEV_LIBS) $(GLIB_LIBS)
 endif
 endif
-TESTS += tests/usb/test_host_user.sh
-dist_check_SCRIPTS += tests/usb/test_host.sh tests/usb/test_host_user.sh tests/usb/test_hosts.sh
+TESTS += tests/usb/test_host_user.sh tests/usb/test_usbredirect.sh
+dist_check_SCRIPTS += tests/usb/test_host.sh tests/usb/test_host_user.sh tests/usb/test_hosts.sh \
+	tests/usb/test_usbredirect.sh
 
 check_PROGRAMS += tests/fuzz/fuzz_usb_descriptors tests/fuzz/fuzz_usbredir
 TESTS += tests/fuzz/fuzz_usb_descriptors tests/fuzz/fuzz_usbredir

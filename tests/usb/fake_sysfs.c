@@ -78,17 +78,25 @@ static void make_folder(const struct usbfs *usbfs, const char *path)
 }
 
 /* As sysfs has them: relative, so that they lead to where it is. */
-static void link_device(const struct usbfs *usbfs, const char *name, const char *below)
+static void make_link(const struct usbfs *usbfs, const char *name, const char *target)
 {
-    g_autofree char *link = g_strconcat(usbfs->root, DEVICES "/", name, NULL);
-    g_autofree char *target = g_strconcat("../../..", DEVICE + strlen("/sys"), below, NULL);
+    g_autofree char *link = g_strconcat(usbfs->root, name, NULL);
 
     if (symlink(target, link) != 0)
         perror(link);
 }
 
+static void link_device(const struct usbfs *usbfs, const char *name, const char *below)
+{
+    g_autofree char *link = g_strconcat(DEVICES "/", name, NULL);
+    g_autofree char *target = g_strconcat("../../..", DEVICE + strlen("/sys"), below, NULL);
+
+    make_link(usbfs, link, target);
+}
+
 void fake_sysfs_drivers(struct usbfs *usbfs)
 {
+    put(usbfs, "bConfigurationValue", "%u\n", usbfs->device.configuration);
     for (unsigned i = 0; i < INTERFACES; i++) {
         g_autofree char *folder = interface_folder(usbfs, i);
         g_autofree char *link = g_build_filename(folder, "driver", NULL);
@@ -104,6 +112,7 @@ void fake_sysfs_add(const struct usbfs *usbfs)
     size_t size;
     const uint8_t *bytes = scripted_device_descriptors(&size);
 
+    make_folder(usbfs, "/sys/class"); /* what libudev looks for */
     make_folder(usbfs, DEVICES);
     make_folder(usbfs, DEVICE);
     put(usbfs, "busnum", "1\n");
@@ -114,7 +123,6 @@ void fake_sysfs_add(const struct usbfs *usbfs)
     put(usbfs, "product", "Scripted device\n");
     put(usbfs, "serial", SCRIPTED_SERIAL "\n");
     put(usbfs, "speed", "480\n");
-    put(usbfs, "bConfigurationValue", "1\n");
     put(usbfs, "uevent", "DEVNAME=bus/usb/001/%03u\nDEVTYPE=usb_device\nBUSNUM=001\nDEVNUM=%03u\n",
         usbfs->address, usbfs->address);
     put_bytes(usbfs, "descriptors", bytes, size);
@@ -128,6 +136,7 @@ void fake_sysfs_add(const struct usbfs *usbfs)
     }
     fake_sysfs_drivers((struct usbfs *)usbfs);
     link_device(usbfs, SYSFS_PORT, "");
+    make_link(usbfs, DEVICE "/subsystem", "../../../../bus/usb");
 }
 
 void fake_sysfs_remove(const struct usbfs *usbfs)

@@ -10,7 +10,7 @@
 /* In /sys of usbfs->root, empty or nearly so. */
 void fake_sysfs_add(const struct usbfs *usbfs);
 void fake_sysfs_remove(const struct usbfs *usbfs);
-void fake_sysfs_drivers(struct usbfs *usbfs);
+void fake_sysfs_drivers(struct usbfs *usbfs); /* or another configuration */
 void fake_sysfs_uevent(const struct usbfs *usbfs, const char *action); /* "add", "remove" */
 
 #endif

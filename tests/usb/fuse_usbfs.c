@@ -15,14 +15,17 @@
 #include <fuse3/fuse_lowlevel.h>
 #include <glib.h>
 #include <linux/sched.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -346,11 +349,24 @@ static bool enter_namespaces(void)
     return symlink("/proc/self/fd", "/dev/fd") == 0 && symlink("pts/ptmx", "/dev/ptmx") == 0;
 }
 
+/* A network of its own has a loopback that is down. */
+static void raise_loopback(void)
+{
+    struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (ioctl(fd, SIOCSIFFLAGS, &loopback) != 0)
+        perror("fuse_usbfs: lo");
+    close(fd);
+}
+
 static int run_program(char **argv)
 {
-    pid_t child = fork();
+    pid_t child;
     int status;
 
+    g_setenv("SYSTEMD_DEVICE_VERIFY_SYSFS", "0", TRUE); /* or libudev takes no other for it */
+    child = fork();
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         execvp(argv[0], argv);
@@ -388,6 +404,7 @@ int main(int argc, char **argv)
     }
     if (!enter_namespaces())
         return SKIPPED;
+    raise_loopback();
     usbfs_init(&server.usbfs, disk);
     server.usbfs.drivers_changed = fake_sysfs_drivers;
     server.script = (struct usb_script){.usbfs = &server.usbfs,
