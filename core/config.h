@@ -62,7 +62,8 @@ struct machine_config {
     bool usb_controller;
     bool usb_tablet;
     char *usb_storage; /* the image of a stick; NULL: none */
-    char *usb_rules;   /* core/usb_rules.h */
+    char *usb_storage_format;
+    char *usb_rules; /* core/usb_rules.h */
 
     /* [display] */
     enum config_vnc vnc;

@@ -375,7 +375,8 @@ static bool init_usb(struct machine *machine, const struct machine_options *opti
     const struct machine_usb_options stick = {.driver = "usb-storage",
                                               .id = "stick",
                                               .port = G_STRINGIFY(Q35_STICK_PORT),
-                                              .file = config->usb_storage};
+                                              .file = config->usb_storage,
+                                              .format = config->usb_storage_format};
     struct machine_usb *usb = &machine->usb;
 
     usb->xhci = machine->q35.xhci;

@@ -11,8 +11,9 @@ accel=${GUEST_ACCEL:-soft}
 if [ -e tests/guest/keys.img ]; then
     cp tests/guest/keys.img "$work/stick.img"
     truncate -s 4M "$work/stick.img"
-    make_machine bios --set machine.accel="$accel" --set usb.storage="$work/stick.img" \
-        --set serial.file="$work/bios.log" --set debug.console-file="$work/debug.log"
+    "$VMDESK" disk convert "$work/stick.img" "$work/stick.qcow2" || fail "disk convert"
+    make_machine bios --set machine.accel="$accel" --set usb.storage="$work/stick.qcow2" \
+        --set usb.storage-format=qcow2 --set serial.file="$work/bios.log" --set debug.console-file="$work/debug.log"
     start_machine bios
     wait_file "$work/bios.log" keys 120
     grep -aq "USB MSC vendor='vmdesk'" "$work/debug.log" || fail "SeaBIOS knows no stick"

@@ -51,6 +51,7 @@ START_TEST(defaults_agree_with_the_table)
     ck_assert_ptr_null(config->cdrom_file);
     ck_assert_ptr_null(config->disks[0].file);
     ck_assert_str_eq(config->disks[0].format, "raw");
+    ck_assert_str_eq(config->usb_storage_format, "raw");
     ck_assert_str_eq(config->keyboard, "us");
     ck_assert(machine_config_validate(config, NULL));
     machine_config_free(config);
