@@ -182,6 +182,14 @@ enum usb_submitted call_start(struct call *call, uint8_t endpoint, void *data, u
     return usb_device_submit(fixture.device, &call->request);
 }
 
+enum usb_submitted call_start_stream(struct call *call, uint8_t endpoint, uint16_t stream,
+                                     void *data, uint32_t size)
+{
+    prepare(call, endpoint, data, size, 1);
+    call->request.stream = stream;
+    return usb_device_submit(fixture.device, &call->request);
+}
+
 enum usb_status call_wait(struct call *call)
 {
     g_mutex_lock(&fixture.lock);

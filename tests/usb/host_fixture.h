@@ -30,6 +30,8 @@ struct call {
 /* The data stage in so many parts. */
 enum usb_submitted call_start(struct call *call, uint8_t endpoint, void *data, uint32_t size,
                               unsigned parts);
+enum usb_submitted call_start_stream(struct call *call, uint8_t endpoint, uint16_t stream,
+                                     void *data, uint32_t size);
 enum usb_status call_wait(struct call *call);
 
 enum usb_status transfer(uint8_t endpoint, void *data, uint32_t size, unsigned parts,

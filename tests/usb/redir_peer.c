@@ -93,6 +93,8 @@ static void send_endpoints(struct peer *peer)
         endpoints.type[19] = usb_redir_type_interrupt;
     if (peer->device.iso_setting == 1)
         endpoints.type[20] = usb_redir_type_iso;
+    if (peer->device.configuration == 2)
+        endpoints.max_streams[17] = endpoints.max_streams[2] = SCRIPTED_STREAMS;
     for (unsigned i = 0; i < 3; i++)
         interfaces.interface[i] = i;
     usbredirparser_send_interface_info(peer->parser, &interfaces);
@@ -153,6 +155,7 @@ static void on_bulk(void *opaque, uint64_t id, struct usb_redir_bulk_packet_head
     uint32_t length = header->length | (uint32_t)header->length_high << 16;
     struct peer_urb *u = submit(peer, id, header->endpoint, length);
 
+    u->urb.stream = header->stream_id;
     if (data != NULL)
         memcpy(u->urb.data, data, MIN((uint32_t)size, length));
     usbredirparser_free_packet_data(peer->parser, data);
@@ -195,6 +198,31 @@ static void on_set_alt(void *opaque, uint64_t id, struct usb_redir_set_alt_setti
         peer->device.iso_setting = header->alt;
     send_endpoints(peer);
     usbredirparser_send_alt_setting_status(peer->parser, id, &status);
+}
+
+static void set_streams(struct peer *peer, uint64_t id, uint32_t endpoints, unsigned count)
+{
+    struct usb_redir_bulk_streams_status_header status = {endpoints, count, usb_redir_success};
+
+    for (unsigned i = 0; i < 32; i++) {
+        uint8_t endpoint = i < 16 ? i : (i - 16) | 0x80;
+
+        if ((endpoints >> i & 1) && !scripted_device_set_streams(&peer->device, endpoint, count))
+            status.status = usb_redir_inval;
+    }
+    usbredirparser_send_bulk_streams_status(peer->parser, id, &status);
+}
+
+static void on_alloc_streams(void *opaque, uint64_t id,
+                             struct usb_redir_alloc_bulk_streams_header *header)
+{
+    set_streams(opaque, id, header->endpoints, header->no_streams);
+}
+
+static void on_free_streams(void *opaque, uint64_t id,
+                            struct usb_redir_free_bulk_streams_header *header)
+{
+    set_streams(opaque, id, header->endpoints, 0);
 }
 
 static void on_start_interrupt(void *opaque, uint64_t id,
@@ -264,6 +292,7 @@ static void answer(struct peer *peer, struct peer_urb *u)
             .status = status,
             .length = actual & 0xffff,
             .length_high = actual >> 16,
+            .stream_id = u->urb.stream,
         };
         usbredirparser_send_bulk_packet(peer->parser, u->id, &header, in ? u->urb.data : NULL,
                                         in ? actual : 0);
@@ -365,12 +394,15 @@ int main(int argc, char **argv)
     peer.parser->start_interrupt_receiving_func = on_start_interrupt;
     peer.parser->start_iso_stream_func = on_start_iso;
     peer.parser->cancel_data_packet_func = on_cancel;
+    peer.parser->alloc_bulk_streams_func = on_alloc_streams;
+    peer.parser->free_bulk_streams_func = on_free_streams;
     peer.parser->control_packet_func = on_control;
     peer.parser->bulk_packet_func = on_bulk;
     usbredirparser_caps_set_cap(caps, usb_redir_cap_connect_device_version);
     usbredirparser_caps_set_cap(caps, usb_redir_cap_ep_info_max_packet_size);
     usbredirparser_caps_set_cap(caps, usb_redir_cap_64bits_ids);
     usbredirparser_caps_set_cap(caps, usb_redir_cap_32bits_bulk_length);
+    usbredirparser_caps_set_cap(caps, usb_redir_cap_bulk_streams);
     usbredirparser_init(peer.parser, "redir_peer", caps, USB_REDIR_CAPS_SIZE,
                         usbredirparser_fl_usb_host);
     serve(&peer);

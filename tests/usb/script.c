@@ -13,11 +13,12 @@ char *usb_script_describe(const struct usb_script *script)
         claimed |= ((struct usbfs_file *)usbfs->files->pdata[i])->claimed;
     return g_strdup_printf(
         "plugged=%d address=%u resets=%u configuration=%u setting=%u drivers=%u claimed=%u "
-        "flying=%u files=%u hangs_up=%d\n",
+        "flying=%u files=%u hangs_up=%d in_streams=%u out_streams=%u\n",
         usbfs->plugged, usbfs->address, usbfs->device.resets, usbfs->device.configuration,
         usbfs->device.iso_setting, usbfs->drivers, claimed,
         g_queue_get_length((GQueue *)&usbfs->device.flying),
-        usbfs->files->len - (script->holder != NULL), script->hangs_up);
+        usbfs->files->len - (script->holder != NULL), script->hangs_up, usbfs->device.streams[1],
+        usbfs->device.streams[0]);
 }
 
 static void hold(struct usb_script *script, bool on)

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #define CONFIGURATION_1_BYTES 78
-#define CONFIGURATION_2_BYTES (32 + 16 * 255) /* more than libusb fetches at once */
-#define PADDING(N) [18 + CONFIGURATION_1_BYTES + 32 + (N)*255] = 255, 0xff
+#define CONFIGURATION_2_BYTES (44 + 16 * 255) /* more than libusb fetches at once */
+#define PADDING(N) [18 + CONFIGURATION_1_BYTES + 44 + (N)*255] = 255, 0xff
 
 /* clang-format off */
 static const uint8_t descriptors[18 + CONFIGURATION_1_BYTES + CONFIGURATION_2_BYTES] = {
@@ -26,7 +26,9 @@ static const uint8_t descriptors[18 + CONFIGURATION_1_BYTES + CONFIGURATION_2_BY
     9, 2, CONFIGURATION_2_BYTES & 0xff, CONFIGURATION_2_BYTES >> 8, 1, 2, 0, 0x80, 50,
     9, 4, 0, 0, 2, 0xff, 6, 0x50, 0,
     7, 5, 0x81, 2, 0x00, 0x02, 0,
+    6, 0x30, 0, 4, 0, 0,
     7, 5, 0x02, 2, 0x00, 0x02, 0,
+    6, 0x30, 0, 4, 0, 0,
     PADDING(0), PADDING(1), PADDING(2), PADDING(3), PADDING(4), PADDING(5), PADDING(6), PADDING(7),
     PADDING(8), PADDING(9), PADDING(10), PADDING(11), PADDING(12), PADDING(13), PADDING(14),
     PADDING(15),
@@ -48,6 +50,8 @@ void scripted_device_reset(struct scripted_device *device)
 {
     scripted_disk_reset(device->disk);
     device->iso_setting = 0;
+    memset(device->streams, 0, sizeof(device->streams));
+    memset(device->written, 0, sizeof(device->written));
     memset(device->halted, 0, sizeof(device->halted));
     device->resets++;
 }
@@ -155,6 +159,31 @@ static int control(struct scripted_device *device, const uint8_t *setup, uint8_t
     }
 }
 
+bool scripted_device_set_streams(struct scripted_device *device, uint8_t endpoint, unsigned count)
+{
+    if (device->configuration != 2 || (endpoint != 0x81 && endpoint != 0x02) ||
+        count > SCRIPTED_STREAMS)
+        return false;
+    device->streams[endpoint >> 7] = count;
+    return true;
+}
+
+static bool run_stream(struct scripted_device *device, struct scripted_urb *urb)
+{
+    if (urb->stream > device->streams[urb->endpoint >> 7]) {
+        urb->status = -EINVAL;
+        return true;
+    }
+    if (!(urb->endpoint & 0x80))
+        device->written[urb->stream] = urb->length > 0 ? urb->data[urb->length - 1] : 0;
+    else if (device->written[urb->stream] == 0)
+        return false;
+    else
+        memset(urb->data, device->written[urb->stream], urb->length);
+    urb->actual = urb->length;
+    return true;
+}
+
 static bool run_bulk(struct scripted_device *device, struct scripted_urb *urb)
 {
     bool stall;
@@ -209,6 +238,8 @@ static bool run(struct scripted_device *device, struct scripted_urb *urb)
         urb->status = -EPIPE;
         return true;
     }
+    if (urb->stream != 0)
+        return run_stream(device, urb);
     switch (urb->endpoint) {
     case 0:
         result = control(device, urb->data, urb->data + 8, urb->length - 8);
@@ -245,7 +276,7 @@ struct scripted_urb *scripted_device_run(struct scripted_device *device)
         struct scripted_urb *urb = l->data;
 
         if (waiting[urb->endpoint] || urb->due > now || !run(device, urb)) {
-            waiting[urb->endpoint] = 1;
+            waiting[urb->endpoint] = urb->stream == 0; /* streams do not wait for each other */
             continue;
         }
         g_queue_delete_link(&device->flying, l);

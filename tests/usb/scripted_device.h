@@ -2,7 +2,9 @@
 /*
  * A USB device that plays a script, for tests: a bulk-only disk (interface 0: 0x81, 0x02), an
  * interrupt endpoint (interface 1: 0x83), an isochronous one (interface 2, setting 1: 0x84); a
- * second configuration has the disk's interface alone. It knows nothing of how its host reaches it.
+ * second configuration has the disk's interface alone, whose endpoints have streams there: what is
+ * read from a stream is the last byte that was written to it, over and over. It knows nothing of
+ * how its host reaches it.
  *
  * One thread at a time.
  */
@@ -19,6 +21,7 @@
 #define SCRIPTED_PRODUCT 0x0001
 #define SCRIPTED_SERIAL "SN 001"
 #define SCRIPTED_KEY_BYTES 8
+#define SCRIPTED_STREAMS 16
 
 struct scripted_packet {
     uint32_t length, actual;
@@ -28,6 +31,7 @@ struct scripted_packet {
 /* One transfer. */
 struct scripted_urb {
     uint8_t endpoint; /* 0: control; data begins with its setup packet */
+    uint16_t stream;  /* 0: none */
     uint8_t *data;
     uint32_t length, actual;
     struct scripted_packet *packets; /* isochronous; NULL otherwise */
@@ -42,7 +46,9 @@ struct scripted_device {
     GQueue flying; /* struct scripted_urb, in the order they came */
     uint8_t configuration;
     uint8_t iso_setting;
-    uint8_t halted[2]; /* a bit for each endpoint number; [1] is IN */
+    unsigned streams[2];                   /* of the bulk endpoints; [1] is IN; 0: none */
+    uint8_t written[SCRIPTED_STREAMS + 1]; /* to each stream; 0: nothing */
+    uint8_t halted[2];                     /* a bit for each endpoint number; [1] is IN */
     /* The script. */
     bool mute;         /* bulk endpoints do not answer */
     bool babble;       /* the next bulk IN has more than asked */
@@ -57,6 +63,9 @@ void scripted_device_init(struct scripted_device *device, struct scripted_disk *
 /* As when it is plugged in, or reset. */
 void scripted_device_reset(struct scripted_device *device);
 const uint8_t *scripted_device_descriptors(size_t *ret_size);
+
+/* Streams of a bulk endpoint, from 1 on; 0: none. False: it cannot have so many. */
+bool scripted_device_set_streams(struct scripted_device *device, uint8_t endpoint, unsigned count);
 
 /* Takes the transfer; it ends in some scripted_device_run(). */
 void scripted_device_submit(struct scripted_device *device, struct scripted_urb *urb);

@@ -90,9 +90,9 @@ START_TEST(test_longest_control)
     ck_assert_int_eq(control(0x80, 6, 0x0200, 0, data, UINT16_MAX, &actual), USB_OK);
     ck_assert_uint_eq(actual, 78);
     ck_assert_int_eq(control(0x80, 6, 0x0201, 0, data, UINT16_MAX, &actual), USB_OK);
-    ck_assert_uint_eq(actual, 32 + 16 * 255);
+    ck_assert_uint_eq(actual, 44 + 16 * 255);
     ck_assert_uint_eq(data[2] | data[3] << 8, actual);
-    ck_assert_uint_eq(data[32 + 15 * 255], 255);
+    ck_assert_uint_eq(data[44 + 15 * 255], 255);
     ck_assert_int_eq(control(0x80, 6, 0x0201, 0, data, 4100, &actual), USB_OK);
     ck_assert_uint_eq(actual, 4100);
     ck_assert_int_eq(control(0x80, 6, 0x0302, 0x0409, data, UINT16_MAX, &actual), USB_OK);
@@ -214,6 +214,42 @@ START_TEST(test_configurations)
     close_device();
     ck_assert_int_eq(script_state("configuration"), 1);
     ck_assert_int_eq(script_state("drivers"), 1);
+}
+END_TEST
+
+/* Which have an order of their own. */
+START_TEST(test_streams)
+{
+    struct usb_device *device = open_device();
+    uint8_t in[3][64] = {{0}}, out[3] = {0, 0x11, 0x22};
+    struct call calls[3], written;
+    uint32_t actual;
+
+    ck_assert(!usb_device_set_streams(device, 0x83, 4)); /* no bulk endpoint */
+    ck_assert_int_eq(control(0x00, 9, 2, 0, NULL, 0, &actual), USB_OK);
+    ck_assert(usb_device_set_streams(device, 0x81, 255)); /* as many as it has */
+    ck_assert(usb_device_set_streams(device, 0x02, 4));
+    for (unsigned i = 1; i <= 2; i++)
+        ck_assert_int_eq(call_start_stream(&calls[i], 0x81, i, in[i], sizeof(in[i])),
+                         USB_SUBMIT_PENDING);
+    for (unsigned i = 2; i >= 1; i--) {
+        ck_assert_int_eq(call_start_stream(&written, 0x02, i, &out[i], 1), USB_SUBMIT_PENDING);
+        ck_assert_int_eq(call_wait(&written), USB_OK);
+        ck_assert_int_eq(call_wait(&calls[i]), USB_OK);
+        ck_assert_uint_eq(calls[i].request.actual, sizeof(in[i]));
+        ck_assert_uint_eq(in[i][63], out[i]);
+    }
+    ck_assert_int_eq(script_state("in_streams"), 16);
+    ck_assert_int_eq(script_state("out_streams"), 4);
+    if (call_start_stream(&written, 0x02, 5, out, 1) == USB_SUBMIT_PENDING)
+        call_wait(&written);
+    ck_assert_int_eq(written.request.status, USB_ERROR);
+    ck_assert(usb_device_set_streams(device, 0x81, 0));
+    ck_assert(usb_device_set_streams(device, 0x02, 0));
+    ck_assert_int_eq(control(0x00, 9, 1, 0, NULL, 0, &actual), USB_OK); /* comes after them */
+    ck_assert_int_eq(script_state("in_streams"), 0);
+    ck_assert_int_eq(script_state("out_streams"), 0);
+    close_device();
 }
 END_TEST
 
@@ -411,6 +447,7 @@ int main(void)
     tcase_add_test(tests, test_interrupt);
     tcase_add_test(tests, test_isochronous);
     tcase_add_test(tests, test_configurations);
+    tcase_add_test(tests, test_streams);
     tcase_add_test(tests, test_resets);
     tcase_add_test(tests, test_many_are_cancelled);
     tcase_add_test(tests, test_more_than_the_kernel_takes);

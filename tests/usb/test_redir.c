@@ -153,15 +153,25 @@ static void on_done(struct usb_request *request)
     call->done = true;
 }
 
-static enum usb_submitted start(struct call *call, uint8_t endpoint, void *data, uint32_t size)
+static enum usb_submitted start_stream(struct call *call, uint8_t endpoint, uint16_t stream,
+                                       void *data, uint32_t size)
 {
     *call = (struct call){
-        .request = {.endpoint = endpoint, .length = size, .done = on_done, .opaque = call},
+        .request = {.endpoint = endpoint,
+                    .stream = stream,
+                    .length = size,
+                    .done = on_done,
+                    .opaque = call},
         .part = {data, size},
     };
     call->request.iov = &call->part;
     call->request.iov_count = size > 0;
     return usb_device_submit(fixture.device, &call->request);
+}
+
+static enum usb_submitted start(struct call *call, uint8_t endpoint, void *data, uint32_t size)
+{
+    return start_stream(call, endpoint, 0, data, size);
 }
 
 static enum usb_status transfer(uint8_t endpoint, void *data, uint32_t size, uint32_t *ret_actual)
@@ -271,6 +281,34 @@ START_TEST(test_interrupt_and_isochronous)
 }
 END_TEST
 
+START_TEST(test_streams)
+{
+    uint8_t in[3][64] = {{0}}, out[3] = {0, 0x11, 0x22};
+    struct call calls[3], written;
+
+    open_device();
+    ck_assert(!usb_device_set_streams(fixture.device, 0x81, 4)); /* it has none as it is */
+    ck_assert_int_eq(control(0x00, 9, 2, 0, NULL, 0), USB_OK);
+    ck_assert(usb_device_set_streams(fixture.device, 0x81, 255));
+    ck_assert(usb_device_set_streams(fixture.device, 0x02, 4));
+    for (unsigned i = 1; i <= 2; i++)
+        ck_assert_int_eq(start_stream(&calls[i], 0x81, i, in[i], sizeof(in[i])),
+                         USB_SUBMIT_PENDING);
+    for (unsigned i = 2; i >= 1; i--) {
+        ck_assert_int_eq(start_stream(&written, 0x02, i, &out[i], 1), USB_SUBMIT_PENDING);
+        wait_for(&written.done);
+        ck_assert_int_eq(written.request.status, USB_OK);
+        wait_for(&calls[i].done);
+        ck_assert_int_eq(calls[i].request.status, USB_OK);
+        ck_assert_uint_eq(in[i][63], out[i]);
+    }
+    ck_assert(usb_device_set_streams(fixture.device, 0x02, 0));
+    ck_assert_int_eq(start_stream(&written, 0x02, 1, out, 1), USB_SUBMIT_PENDING);
+    wait_for(&written.done);
+    ck_assert_int_ne(written.request.status, USB_OK);
+}
+END_TEST
+
 START_TEST(test_cancel)
 {
     static struct call calls[64];
@@ -353,6 +391,7 @@ int main(int argc, char **argv)
     tcase_add_test(tests, test_cancel);
     tcase_add_test(tests, test_peer_ends);
     if (!fixture.stock) {
+        tcase_add_test(tests, test_streams);
         tcase_add_test(tests, test_peer_is_no_peer);
         tcase_add_test(tests, test_addresses);
     }

@@ -215,6 +215,8 @@ static long take_urb(struct usbfs_file *file, struct usbfs_urb *u, pid_t process
     if (file->usbfs->memory + length > USBFS_MEMORY)
         return -ENOMEM;
     u->urb.endpoint = control ? 0 : u->kernel.endpoint;
+    if (u->kernel.type == USBDEVFS_URB_TYPE_BULK)
+        u->urb.stream = u->kernel.stream_id;
     u->urb.length = length;
     u->urb.data = g_malloc0(length + 1);
     if (length > 0 && (control || !(u->kernel.endpoint & 0x80)))
@@ -373,6 +375,24 @@ static long set_interface(struct usbfs_file *file, pid_t process, uint64_t argum
     return 0;
 }
 
+static long set_streams(struct usbfs_file *file, pid_t process, uint64_t argument, bool on)
+{
+    struct usbdevfs_streams streams;
+    uint8_t endpoints[2];
+    long result = read_from(process, argument, &streams, sizeof(streams));
+
+    if (result == 0 && (streams.num_eps < 1 || streams.num_eps > sizeof(endpoints)))
+        result = -EINVAL;
+    if (result == 0)
+        result = read_from(process, argument + sizeof(streams), endpoints, streams.num_eps);
+    for (unsigned i = 0; result == 0 && i < streams.num_eps; i++) {
+        if (!scripted_device_set_streams(&file->usbfs->device, endpoints[i],
+                                         on ? streams.num_streams : 0))
+            return -EINVAL;
+    }
+    return result == 0 && on ? (long)streams.num_streams : result;
+}
+
 static long get_driver(struct usbfs_file *file, pid_t process, uint64_t argument)
 {
     struct usbdevfs_getdriver driver;
@@ -450,6 +470,9 @@ static long run_ioctl(struct usbfs_file *file, pid_t process, unsigned long requ
     case USBDEVFS_RESET:
         scripted_device_reset(&file->usbfs->device);
         return 0;
+    case USBDEVFS_ALLOC_STREAMS:
+    case USBDEVFS_FREE_STREAMS:
+        return set_streams(file, process, argument, request == USBDEVFS_ALLOC_STREAMS);
     case USBDEVFS_GETDRIVER:
         return get_driver(file, process, argument);
     case USBDEVFS_IOCTL:
