@@ -58,9 +58,11 @@ def plain(name, op, block, depth, count, step, *more):
     return float(run(bench, "plain", "raw", image(name), op, block, depth, count, step, *more))
 
 
-def qemu(name, fmt, op, block, depth, count, step, cache="writeback"):
+def qemu(name, fmt, op, block, depth, count, step, cache="writeback", before=None):
     best = None
     for aio in "threads", "io_uring":
+        if before:
+            before()
         output = run("qemu-img", "bench", "-i", aio, "-f", fmt, "-t", cache,
                      "-c", count, "-d", depth, "-s", block, "-S", step,
                      *(["-w"] if op == "write" else []), image(name))
@@ -124,12 +126,13 @@ def first_writes():
                         ("10000 x 4 KiB random, depth 32",
                          ("write", 4096, 32, 10000, 4096 * PRIME))):
         mine, theirs, limit = best(lambda: ours("new.qcow2", "qcow2", *args),
-                                   lambda: qemu("new.qcow2", "qcow2", *args),
+                                   lambda: qemu("new.qcow2", "qcow2", *args, before=new_image),
                                    lambda: plain("new.raw", *args), before=new_image)
         row(f"qcow2: first write, {title}", mine, theirs, limit)
     args = "write", 4096, 32, 4000, 4096 * PRIME
     mine, theirs = best(lambda: ours("new.qcow2", "qcow2", *args),
-                        lambda: qemu("new.qcow2", "qcow2", *args), before=snapshot_image)
+                        lambda: qemu("new.qcow2", "qcow2", *args, before=snapshot_image),
+                        before=snapshot_image)
     row("qcow2: write after a snapshot, 4000 x 4 KiB random, depth 32", mine, theirs)
 
 
