@@ -2,6 +2,14 @@
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_io_context tests/unit/test_image tests/unit/test_image_job
 TESTS += tests/unit/test_io_context tests/unit/test_image tests/unit/test_image_job
+check_PROGRAMS += tests/unit/test_image_commit
+TESTS += tests/unit/test_image_commit
+tests_unit_test_image_commit_SOURCES = \
+	tests/fakes/temp_folder.c \
+	tests/fakes/temp_folder.h \
+	tests/unit/test_image_commit.c
+tests_unit_test_image_commit_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_image_commit_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
 tests_unit_test_image_job_SOURCES = \
 	tests/fakes/temp_folder.c \
 	tests/fakes/temp_folder.h \

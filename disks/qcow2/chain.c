@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Images that lie on others: made independent, put on another, or given back to what they lie on.
- */
+/* Images that lie on others: made independent, or put on another; and room given back. */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -110,6 +109,14 @@ static int move_all(struct qcow2 *q, struct image *target, const struct image_pr
     return result;
 }
 
+static void set_names(struct qcow2 *q, char *name, char *format)
+{
+    g_mutex_lock(&q->lock);
+    q->header.backing_name = name;
+    q->header.backing_format = format;
+    g_mutex_unlock(&q->lock);
+}
+
 /* The header with other names, and the image on another backing image. Takes the names and the
  * image. */
 static int change_backing(struct qcow2 *q, char *name, char *format, struct image *backing)
@@ -124,8 +131,7 @@ static int change_backing(struct qcow2 *q, char *name, char *format, struct imag
     g_mutex_unlock(&q->lock);
     if (result == 0)
         result = qcow2_settle(q);
-    q->header.backing_name = name;
-    q->header.backing_format = format;
+    set_names(q, name, format);
     if (result == 0)
         result = qcow2_header_write(q->file, &q->header);
     if (result == 0)
@@ -133,8 +139,7 @@ static int change_backing(struct qcow2 *q, char *name, char *format, struct imag
     if (result == 0) {
         q->image->backing = backing;
     } else {
-        q->header.backing_name = old_name;
-        q->header.backing_format = old_format;
+        set_names(q, old_name, old_format);
         qcow2_header_write(q->file, &q->header);
     }
     qcow2_resume(q);
@@ -202,131 +207,6 @@ bool qcow2_rebase(struct image *image, const char *backing, const char *backing_
             "The name %s does not fit the header of the image %s: use a shorter one.", backing,
             image->file->path);
     return failed(image, result, "rebase", err);
-}
-
-/* The backing image, opened for reading or writing. */
-static bool reopen_backing(struct image *image, bool read_only, GError **err)
-{
-    struct qcow2 *q = image->state;
-    const struct image_options options = {.format = q->header.backing_format,
-                                          .read_only = read_only,
-                                          .cache = image->cache};
-    const struct file_options file_options = {.read_only = read_only,
-                                              .direct = image->cache == IMAGE_CACHE_DIRECT};
-    g_autofree char *path = image_resolve_name(image->file->path, q->header.backing_name);
-    struct file *file;
-
-    image_close(image->backing);
-    image->backing = NULL;
-    file = file_open(path, &file_options, err);
-    if (file != NULL)
-        image->backing = image_open_above(file, &options, image->io, image, err);
-    return image->backing != NULL;
-}
-
-/* Brings one range down; *length becomes what was looked at. */
-static int commit_step(struct image *image, uint64_t offset, uint64_t *length, uint8_t *buffer)
-{
-    struct qcow2 *q = image->state;
-    struct block_request zeroes = {.op = BLOCK_WRITE_ZEROES, .offset = offset};
-    struct qcow2_extent extent;
-    struct iovec iov;
-    int result;
-
-    g_mutex_lock(&q->lock);
-    do
-        result = qcow2_lookup(q, offset, *length, &extent);
-    while (result == -EAGAIN);
-    g_mutex_unlock(&q->lock);
-    *length = extent.length;
-    if (result < 0 || extent.kind == QCOW2_UNALLOCATED)
-        return result;
-    if (extent.kind == QCOW2_ZEROS || extent.kind == QCOW2_ZEROS_KEPT) {
-        zeroes.length = *length;
-        return -image_run(image->backing, &zeroes);
-    }
-    *length = MIN(*length, COPY_BYTES);
-    iov = (struct iovec){buffer, *length};
-    result = qcow2_read_range(q, &iov, 1, offset);
-    return result < 0 ? result : -image_write(image->backing, buffer, offset, *length);
-}
-
-static int commit_all(struct image *image, const struct image_progress *progress)
-{
-    g_autofree uint8_t *buffer = g_malloc(COPY_BYTES);
-    int result = 0;
-
-    for (uint64_t done = 0; done < image->size && result == 0;) {
-        uint64_t length = image->size - done;
-
-        if (!image_step(progress, done, image->size, NULL))
-            return -ECANCELED;
-        result = commit_step(image, done, &length, buffer);
-        done += length;
-    }
-    return result == 0 ? -image_flush(image->backing) : result;
-}
-
-/* The image without data: an empty L1 table, and all else is freed. */
-static int make_empty(struct qcow2 *q)
-{
-    uint32_t entries = q->header.l1_size;
-    g_autofree uint64_t *old = g_memdup2(q->l1, (gsize)entries * 8);
-    uint64_t *l1 = g_try_new0(uint64_t, MAX(entries, 1));
-    int result = l1 != NULL ? qcow2_settle(q) : -ENOMEM;
-    bool unknown;
-
-    if (result == 0)
-        result = qcow2_switch_l1(q, l1, entries, q->header.size, &unknown);
-    if (result < 0) {
-        g_free(l1);
-        return result;
-    }
-    result = qcow2_tree_add(q, old, entries, -1);
-    return result < 0 ? result : qcow2_settle(q);
-}
-
-static bool commit_paused(struct image *image, const struct image_progress *progress, GError **err)
-{
-    struct qcow2 *q = image->state;
-    int result;
-
-    g_mutex_lock(&q->lock);
-    result = qcow2_prepare_change(q);
-    g_mutex_unlock(&q->lock);
-    if (result == 0)
-        result = qcow2_settle(q);
-    if (result < 0)
-        return failed(image, result, "commit", err);
-    if (image->backing->size < image->size &&
-        !image_resize(image->backing, image->size, 0, IMAGE_PREALLOCATION_OFF, NULL, err))
-        return false;
-    result = commit_all(image, progress);
-    if (result == 0)
-        result = make_empty(q);
-    return failed(image, result, "commit", err);
-}
-
-bool qcow2_commit(struct image *image, const struct image_progress *progress, GError **err)
-{
-    struct qcow2 *q = image->state;
-    bool done;
-
-    if (q->snapshots->len > 0)
-        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
-                           "The image %s has snapshots, which would change with its backing file: "
-                           "delete them first.",
-                           image->file->path);
-    if (q->data_file != q->file)
-        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
-                           "The image %s has an external data file: convert it instead.",
-                           image->file->path);
-    qcow2_pause(q);
-    done = reopen_backing(image, false, err) && commit_paused(image, progress, err);
-    if (!reopen_backing(image, true, done ? err : NULL))
-        done = false;
-    qcow2_resume(q);
-    return done;
 }
 
 /* Free clusters between others become holes; those at the end go. */

@@ -154,8 +154,9 @@ bool qcow2_request_begin(struct qcow2 *q, struct block_request *request)
     return true;
 }
 
-void qcow2_request_end(struct qcow2 *q)
+void qcow2_request_end(struct qcow2 *q, const struct block_request *request)
 {
+    qcow2_dirty_mark(q, request);
     if (--q->active == 0 && q->paused > 0)
         g_cond_broadcast(&q->changed);
 }
@@ -183,7 +184,7 @@ static void run(void *opaque)
     if (fits)
         done = run_op(q, request, &result);
     g_mutex_lock(&q->lock);
-    qcow2_request_end(q);
+    qcow2_request_end(q, request);
     g_mutex_unlock(&q->lock);
     if (done)
         image_complete(request, -result);

@@ -193,7 +193,8 @@ struct qcow2 {
     int sync_error;
     unsigned active; /* requests that run */
     unsigned paused;
-    GQueue held; /* struct block_request: for when the pause is over */
+    GQueue held;               /* struct block_request: for when the pause is over */
+    struct qcow2_dirty *dirty; /* what changes during a commit; NULL: none goes on */
 
     GMutex inflated_lock; /* guards what follows: the last compressed cluster that was read */
     uint64_t inflated_entry;
@@ -336,7 +337,7 @@ void qcow2_submit(struct image *image, struct block_request *request);
 /* A request runs, until the end: false: it is one of those that wait while there is a pause. With
  * the lock held. */
 bool qcow2_request_begin(struct qcow2 *q, struct block_request *request);
-void qcow2_request_end(struct qcow2 *q);
+void qcow2_request_end(struct qcow2 *q, const struct block_request *request);
 /* The disk may have become smaller while the request waited. With the lock held. */
 bool qcow2_request_fits(const struct qcow2 *q, const struct block_request *request);
 /* A run of a request: false: it waits for a change, which will run it again. */
@@ -404,7 +405,10 @@ void qcow2_close_core(struct image *image);
 /* Brings everything to the disk; no request runs. */
 int qcow2_finish(struct image *image);
 
-/* resize.c, chain.c, create.c, info.c */
+/* commit.c: notes what a request may have changed, at its end and with the lock held. */
+void qcow2_dirty_mark(struct qcow2 *q, const struct block_request *request);
+
+/* resize.c, chain.c, commit.c, create.c, info.c */
 bool qcow2_resize(struct image *image, uint64_t size, unsigned flags,
                   enum image_preallocation preallocation, const struct image_progress *progress,
                   GError **err);

@@ -55,7 +55,7 @@ static void land(struct flight *flight)
 
     g_mutex_lock(&q->lock);
     qcow2_user_end(q, &flight->user);
-    qcow2_request_end(q);
+    qcow2_request_end(q, flight->request);
     g_mutex_unlock(&q->lock);
     g_free(flight);
 }

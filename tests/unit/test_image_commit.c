@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Committing an image into the one that it lies on, while it is written to. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "disks/image.h"
+#include "disks/io_context.h"
+#include "tests/fakes/temp_folder.h"
+
+#define SIZE ((uint64_t)12 << 20)
+#define BASE_SIZE (SIZE - (1 << 20)) /* it grows */
+#define WRITERS 3
+#define PART (SIZE / WRITERS)
+#define MAX_WRITE (96 * 1024)
+#define ROUNDS 2
+#define STEP (256 * 1024) /* between writes in steps */
+
+static const struct {
+    const char *base_format;
+    struct image_create_options overlay;
+    enum image_cache cache;
+} kinds[] = {
+    {"raw", {.format = "qcow2", .size = SIZE}},
+    {"qcow2", {.format = "qcow2", .size = SIZE, .cluster_size = 4096}, IMAGE_CACHE_DIRECT},
+    {"qcow2", {.format = "qcow2", .size = SIZE, .extended_l2 = true}},
+    {"raw", {.format = "qcow2", .size = SIZE, .version = 2, .cluster_size = 8192}},
+};
+
+static struct io_context *io;
+static char *folder, *base_path, *path;
+static struct image *image;
+static const char *base_format;
+static enum image_cache cache;
+static uint8_t *model;
+
+/* A writer's own part of the disk, so that writers need not agree. */
+struct writer {
+    GRand *random;
+    uint64_t start, end;
+    int stop;         /* atomic */
+    uint64_t written; /* write_in_step()'s */
+};
+
+static void must(bool done, const GError *error)
+{
+    ck_assert_msg(done, "%s", error != NULL ? error->message : "it failed");
+}
+
+/* Something at random in a part of the disk. */
+static void change(struct writer *writer)
+{
+    static const enum block_op ops[] = {BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE_ZEROES,
+                                        BLOCK_DISCARD};
+    uint64_t sectors = (writer->end - writer->start) / IMAGE_SECTOR_SIZE;
+    uint64_t offset = writer->start + (uint64_t)g_rand_int_range(writer->random, 0, (int)sectors) *
+                                          IMAGE_SECTOR_SIZE;
+    uint64_t length = (uint64_t)g_rand_int_range(writer->random, 1, MAX_WRITE / IMAGE_SECTOR_SIZE) *
+                      IMAGE_SECTOR_SIZE;
+    enum block_op op = ops[g_rand_int_range(writer->random, 0, G_N_ELEMENTS(ops))];
+    struct block_request request = {.op = op, .offset = offset};
+    struct iovec iov;
+
+    length = request.length = MIN(length, writer->end - offset);
+    memset(model + offset, op == BLOCK_WRITE ? g_rand_int_range(writer->random, 1, 256) : 0,
+           length);
+    iov = (struct iovec){model + offset, length};
+    if (op == BLOCK_WRITE) {
+        request.iov = &iov;
+        request.iov_count = 1;
+    }
+    ck_assert_int_eq(image_run(image, &request), 0);
+    /* What a discard leaves is the image's choice. */
+    if (op == BLOCK_DISCARD)
+        ck_assert_int_eq(image_read(image, model + offset, offset, length), 0);
+}
+
+static void *write_on(void *opaque)
+{
+    struct writer *writer = opaque;
+
+    while (!g_atomic_int_get(&writer->stop))
+        change(writer);
+    return NULL;
+}
+
+static void open_image(void)
+{
+    struct image_options options = {.format = "qcow2", .cache = cache};
+    GError *error = NULL;
+
+    image = image_open(path, &options, io, NULL);
+    /* Not every file system does direct I/O. */
+    options.cache = IMAGE_CACHE_WRITE_BACK;
+    if (image == NULL)
+        image = image_open(path, &options, io, &error);
+    must(image != NULL, error);
+}
+
+static void make(unsigned kind)
+{
+    const struct image_create_options base = {.format = kinds[kind].base_format, .size = BASE_SIZE};
+    struct image_create_options overlay = kinds[kind].overlay;
+    struct writer fill = {.random = g_rand_new_with_seed(kind), .end = BASE_SIZE};
+    const struct image_options options = {.format = base.format};
+    GError *error = NULL;
+
+    base_format = base.format;
+    cache = kinds[kind].cache;
+    overlay.backing = "base";
+    overlay.backing_format = base.format;
+    must(image_create(base_path, &base, NULL, &error), error);
+    image = image_open(base_path, &options, io, &error);
+    must(image != NULL, error);
+    for (unsigned i = 0; i < 50; i++)
+        change(&fill);
+    image_close(image);
+    must(image_create(path, &overlay, NULL, &error), error);
+    open_image();
+    fill.end = SIZE;
+    for (unsigned i = 0; i < 100; i++)
+        change(&fill);
+    g_rand_free(fill.random);
+}
+
+static void assert_reads(struct image *of)
+{
+    g_autofree uint8_t *buffer = g_malloc(SIZE);
+
+    ck_assert_uint_eq(image_size(of), SIZE);
+    ck_assert_int_eq(image_read(of, buffer, 0, SIZE), 0);
+    for (uint64_t at = 0; at < SIZE; at += IMAGE_SECTOR_SIZE)
+        ck_assert_msg(memcmp(buffer + at, model + at, IMAGE_SECTOR_SIZE) == 0,
+                      "it reads differently at %" G_GUINT64_FORMAT, at);
+}
+
+/* All is in the base: nothing in the image itself, and both are good. */
+static void assert_committed(void)
+{
+    const struct image_options options = {.format = base_format, .read_only = true};
+    struct image_check_result result;
+    struct block_status status;
+    GError *error = NULL;
+    struct image *base;
+
+    assert_reads(image);
+    for (uint64_t at = 0; at < SIZE; at += status.length) {
+        must(image_status_here(image, at, SIZE - at, &status, &error), error);
+        ck_assert_int_eq(status.state, BLOCK_UNALLOCATED);
+    }
+    must(image_check(image, 0, &result, NULL, &error), error);
+    ck_assert_uint_eq(result.leaks + result.corruptions + result.errors, 0);
+    image_check_result_clear(&result);
+    base = image_open(base_path, &options, io, &error);
+    must(base != NULL, error);
+    assert_reads(base);
+    image_close(base);
+}
+
+static void setup(void)
+{
+    folder = temp_folder_new();
+    base_path = g_build_filename(folder, "base", NULL);
+    path = g_build_filename(folder, "overlay", NULL);
+    io = io_context_new(4);
+    model = g_aligned_alloc0(1, SIZE, 4096);
+}
+
+static void teardown(void)
+{
+    image_close(image);
+    io_context_free(io);
+    g_aligned_free(model);
+    g_free(base_path);
+    g_free(path);
+    temp_folder_remove(folder);
+}
+
+/* Writes from within the work would wait for ever if it kept them waiting. */
+static bool write_in_step(void *opaque, uint64_t done, uint64_t total)
+{
+    struct writer *writer = opaque;
+
+    ck_assert_uint_eq(total, SIZE);
+    if (done < SIZE && done < writer->written + STEP)
+        return true;
+    writer->written = done;
+    /* Behind, where all was copied, and anywhere. */
+    writer->end = CLAMP(done, MAX_WRITE, SIZE);
+    change(writer);
+    writer->end = SIZE;
+    change(writer);
+    return !writer->stop || done < SIZE / 2;
+}
+
+START_TEST(test_written_in_steps)
+{
+    struct writer writer = {.random = g_rand_new_with_seed(7)};
+    const struct image_progress progress = {write_in_step, &writer};
+    GError *error = NULL;
+
+    make(_i);
+    must(image_commit(image, &progress, &error), error);
+    assert_committed();
+    g_rand_free(writer.random);
+}
+END_TEST
+
+START_TEST(test_cancelled)
+{
+    struct writer writer = {.random = g_rand_new_with_seed(8), .stop = true};
+    const struct image_progress progress = {write_in_step, &writer};
+    GError *error = NULL;
+
+    make(_i);
+    ck_assert(!image_commit(image, &progress, &error));
+    ck_assert(g_error_matches(error, VMDESK_ERROR, VMDESK_ERROR_CANCELLED));
+    g_clear_error(&error);
+    change(&writer);
+    assert_reads(image);
+    image_close(image);
+    open_image();
+    assert_reads(image);
+    must(image_commit(image, NULL, &error), error);
+    assert_committed();
+    g_rand_free(writer.random);
+}
+END_TEST
+
+START_TEST(test_written_by_threads)
+{
+    struct writer writers[WRITERS];
+    GThread *threads[WRITERS];
+    GError *error = NULL;
+
+    make(_i);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        for (unsigned i = 0; i < WRITERS; i++) {
+            writers[i] = (struct writer){
+                .random = g_rand_new_with_seed(round * WRITERS + i),
+                .start = PART * i,
+                .end = PART * (i + 1),
+            };
+            threads[i] = g_thread_new("writer", write_on, &writers[i]);
+        }
+        must(image_commit(image, NULL, &error), error);
+        for (unsigned i = 0; i < WRITERS; i++) {
+            g_atomic_int_set(&writers[i].stop, true);
+            g_thread_join(threads[i]);
+            g_rand_free(writers[i].random);
+        }
+        assert_reads(image);
+    }
+    must(image_commit(image, NULL, &error), error);
+    assert_committed();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("image commit");
+    TCase *tcase = tcase_create("all");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    suite_add_tcase(suite, tcase);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 300);
+    tcase_add_loop_test(tcase, test_written_in_steps, 0, G_N_ELEMENTS(kinds));
+    tcase_add_loop_test(tcase, test_cancelled, 0, G_N_ELEMENTS(kinds));
+    tcase_add_loop_test(tcase, test_written_by_threads, 0, G_N_ELEMENTS(kinds));
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
