@@ -9,7 +9,7 @@
 #include "disks/io_context.h"
 #include "tests/fakes/temp_folder.h"
 
-#define SIZE ((uint64_t)12 << 20)
+#define SIZE ((uint64_t)6 << 20)
 #define BASE_SIZE (SIZE - (1 << 20)) /* it grows */
 #define WRITERS 3
 #define PART (SIZE / WRITERS)
@@ -22,10 +22,13 @@ static const struct {
     struct image_create_options overlay;
     enum image_cache cache;
 } kinds[] = {
-    {"raw", {.format = "qcow2", .size = SIZE}},
-    {"qcow2", {.format = "qcow2", .size = SIZE, .cluster_size = 4096}, IMAGE_CACHE_DIRECT},
-    {"qcow2", {.format = "qcow2", .size = SIZE, .extended_l2 = true}},
-    {"raw", {.format = "qcow2", .size = SIZE, .version = 2, .cluster_size = 8192}},
+    {.base_format = "raw", .overlay = {.format = "qcow2", .size = SIZE}},
+    {.base_format = "qcow2",
+     .overlay = {.format = "qcow2", .size = SIZE, .cluster_size = 4096},
+     .cache = IMAGE_CACHE_DIRECT},
+    {.base_format = "qcow2", .overlay = {.format = "qcow2", .size = SIZE, .extended_l2 = true}},
+    {.base_format = "raw",
+     .overlay = {.format = "qcow2", .size = SIZE, .version = 2, .cluster_size = 8192}},
 };
 
 static struct io_context *io;
