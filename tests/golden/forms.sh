@@ -23,7 +23,7 @@ keys C-u
 typed '64M'
 keys Tab Tab C-u
 typed '1M'
-keys Tab Tab Right C-s
+keys Tab Tab Tab Right C-s
 wait_for 'Made box'
 golden forms-made
 [ -s "$machines/box/disk0.qcow2" ] || fail "the disk was not made"
@@ -37,6 +37,17 @@ keys C-s
 wait_for '✗ Name'
 keys Escape
 wait_gone 'New machine'
+
+# A raw disk.
+keys n
+typed 'plain'
+keys Tab Tab Tab Tab C-u
+typed '1M'
+keys Tab Right Tab Tab Right C-s
+wait_for 'Made plain'
+[ -s "$machines/plain/disk0.raw" ] || fail "the raw disk was not made"
+"$VMDESK" delete plain --yes || fail "plain cannot be deleted"
+wait_gone "○ plain"
 
 # A setting: refused with the reason, then taken.
 keys 4

@@ -23,10 +23,11 @@ enum form_field {
     FORM_MEMORY,
     FORM_CPUS,
     FORM_DISK,
+    FORM_FORMAT,
     FORM_FIRMWARE,
     FORM_START
 };
-#define FORM_FIELDS 7
+#define FORM_FIELDS 8
 
 static const struct {
     const char *label, *initial, *help;
@@ -40,6 +41,12 @@ static const struct {
     [FORM_MEMORY] = {"Memory", "1G", "For example 512M or 2G.", {NULL}},
     [FORM_CPUS] = {"CPUs", "1", "1 to 8.", {NULL}},
     [FORM_DISK] = {"Disk", "none", "Size of a new empty disk, for example 20G; or none.", {NULL}},
+    [FORM_FORMAT] =
+        {"Format",
+         NEW_DISK_FORMAT,
+         "Of that disk: qcow2 has snapshots, raw is the bare disk. Left and right change "
+         "it.",
+         {"qcow2", "raw"}},
     [FORM_FIRMWARE] = {"Firmware", "BIOS", "Left and right change it.", {"BIOS", "UEFI"}},
     [FORM_START] = {"Start it", "yes", "Left and right change it.", {"yes", "no"}},
 };
@@ -118,6 +125,7 @@ static bool take_fields(struct form *form, struct machine_config *config, uint64
         !set_key(form, config, FORM_MEMORY, "machine.memory", value(form, FORM_MEMORY), err) ||
         !set_key(form, config, FORM_CPUS, "machine.cpus", value(form, FORM_CPUS), err) ||
         !take_disk_size(form, &sizes[0], err) ||
+        !set_key(form, config, FORM_FORMAT, "disk0.format", value(form, FORM_FORMAT), err) ||
         !set_key(form, config, FORM_FIRMWARE, "machine.firmware", uefi ? "ovmf" : "seabios", err))
         return false;
     form->error_field = -1;
@@ -144,9 +152,7 @@ static bool make(struct form *form, GError **err)
     if (!paths_check_name(value(form, FORM_NAME), err))
         return false;
     config = machine_config_new(value(form, FORM_NAME));
-    made = take_fields(form, config, sizes, err) &&
-           machine_config_set(config, "disk0.format", NEW_DISK_FORMAT, err) &&
-           store_create(store, config, sizes, err);
+    made = take_fields(form, config, sizes, err) && store_create(store, config, sizes, err);
     if (!made && err && g_error_matches(*err, VMDESK_ERROR, VMDESK_ERROR_EXISTS))
         form->error_field = FORM_NAME;
     machine_config_free(config);
