@@ -86,6 +86,12 @@ static const struct key_spec specs[] = {
     {{"disk", "read-only", "yes|no", "no", "Whether the guest may not write to it."},
      KIND_FLAG,
      FIELD(disks[0].read_only)},
+    {{"disk", "cache", "writeback|writethrough|direct", "writeback",
+      "What a write that the guest is told of may still be in: writeback, the host's memory until "
+      "the "
+      "guest asks; writethrough, nothing; direct, as writeback but past the host's memory."},
+     KIND_CHOICE,
+     FIELD(disks[0].cache)},
 
     {{"cdrom", "drive", "yes|no", "yes", "Whether the machine has a CD drive."},
      KIND_FLAG,

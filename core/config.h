@@ -20,6 +20,7 @@
 enum config_accel { ACCEL_AUTO, ACCEL_KVM, ACCEL_SOFT };
 enum config_firmware { FIRMWARE_SEABIOS, FIRMWARE_OVMF };
 enum config_crash_action { CRASH_PAUSE, CRASH_STOP, CRASH_RESET };
+enum config_cache { CACHE_WRITE_BACK, CACHE_WRITE_THROUGH, CACHE_DIRECT };
 enum config_rtc { RTC_UTC, RTC_LOCAL };
 enum config_vnc { CONFIG_VNC_UNIX, CONFIG_VNC_TCP, CONFIG_VNC_OFF };
 enum config_serial { CONFIG_SERIAL_SOCKET, CONFIG_SERIAL_FILE, CONFIG_SERIAL_OFF };
@@ -29,6 +30,7 @@ struct config_disk {
     char *file; /* absolute, or relative to the machine's folder; NULL: no such disk */
     char *format;
     bool read_only;
+    enum config_cache cache;
 };
 
 /* All strings are owned by the struct, UTF-8 without control characters; NULL where unset. */

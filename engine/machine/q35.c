@@ -111,9 +111,13 @@ static bool add_vga(struct q35 *q35, GError **err)
 }
 
 static struct image *open_image(struct q35 *q35, const char *file, const char *format,
-                                bool read_only, GError **err)
+                                bool read_only, enum image_cache cache, GError **err)
 {
-    const struct image_options options = {.format = format, .read_only = read_only};
+    const struct image_options options = {
+        .format = format,
+        .read_only = read_only,
+        .cache = cache,
+    };
     g_autofree char *path = machine_config_resolve(q35->folder, file);
 
     return image_open(path, &options, q35->io, err);
@@ -122,6 +126,11 @@ static struct image *open_image(struct q35 *q35, const char *file, const char *f
 static bool add_storage(struct q35 *q35, GError **err)
 {
     const struct machine_config *config = q35->config;
+    static const enum image_cache caches[] = {
+        [CACHE_WRITE_BACK] = IMAGE_CACHE_WRITE_BACK,
+        [CACHE_WRITE_THROUGH] = IMAGE_CACHE_WRITE_THROUGH,
+        [CACHE_DIRECT] = IMAGE_CACHE_DIRECT,
+    };
     struct image *image = NULL;
 
     q35->ahci = ahci_new(q35->board, AHCI_DEVFN);
@@ -131,7 +140,8 @@ static bool add_storage(struct q35 *q35, GError **err)
 
         if (disk->file == NULL)
             continue;
-        image = open_image(q35, disk->file, disk->format, disk->read_only, err);
+        image =
+            open_image(q35, disk->file, disk->format, disk->read_only, caches[disk->cache], err);
         if (image == NULL)
             return false;
         g_snprintf(serial, sizeof(serial), "vmdesk-disk%u", i);
@@ -142,7 +152,7 @@ static bool add_storage(struct q35 *q35, GError **err)
         return true;
     image = NULL;
     if (config->cdrom_file != NULL) {
-        image = open_image(q35, config->cdrom_file, "raw", true, err);
+        image = open_image(q35, config->cdrom_file, "raw", true, IMAGE_CACHE_WRITE_BACK, err);
         if (image == NULL)
             return false;
     }

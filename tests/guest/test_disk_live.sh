@@ -23,7 +23,7 @@ qemu-img convert -f qcow2 -O raw slow.qcow2 slow.raw || fail "qemu-img"
 "$VMDESK" disk create top.qcow2 --backing slow.qcow2 || fail "create"
 
 make_machine box --disk "$work/box.qcow2" --disk "$work/top.qcow2" \
-    --set disk0.format=qcow2 --set disk1.format=qcow2
+    --set disk0.format=qcow2 --set disk1.format=qcow2 --set disk1.cache=direct
 # Off, it is the file.
 "$VMDESK" disk info box:disk0 | grep -q "lies on.*base.qcow2" || fail "info while it is off"
 "$VMDESK" disk snapshot create box:disk0 before || fail "a snapshot while it is off"
@@ -34,6 +34,18 @@ qemu-img snapshot -l box.qcow2 | grep -q before || fail "the snapshot is not in 
 
 start_machine box
 wait_screen box "w" 120
+
+# disk1.cache: past the host's cache, where the file system can.
+opened_direct() {
+    local fd
+    for fd in /proc/"$(engines)"/fd/*; do
+        [ "$(readlink "$fd")" = "$work/$1" ] || continue
+        [ $((0$(sed -n 's/^flags:[[:space:]]*0*//p' "${fd/fd/fdinfo}") & 040000)) -ne 0 ] && return
+    done
+    return 1
+}
+opened_direct top.qcow2 || fail "disk1.cache=direct was not followed"
+opened_direct box.qcow2 && fail "disk0 is opened past the cache"
 
 # What it is.
 "$VMDESK" disk info box:disk0 --json --chain >info.json || fail "info"

@@ -110,6 +110,7 @@ START_TEST(reads_a_whole_file)
                                              "[disk2]\n"
                                              "file = /srv/a b.raw\n"
                                              "read-only = yes\n"
+                                             "cache = direct\n"
                                              "[display]\n"
                                              "vnc = tcp\n"
                                              "vnc-port = 5999\n"
@@ -124,6 +125,8 @@ START_TEST(reads_a_whole_file)
     ck_assert(config->boot_menu);
     ck_assert_str_eq(config->disks[2].file, "/srv/a b.raw");
     ck_assert(config->disks[2].read_only);
+    ck_assert_int_eq(config->disks[2].cache, CACHE_DIRECT);
+    ck_assert_int_eq(config->disks[1].cache, CACHE_WRITE_BACK);
     ck_assert_ptr_null(config->disks[1].file);
     ck_assert_uint_eq(config->vnc_port, 5999);
     ck_assert_uint_eq(config->debug_exit_port, 0xf4);
