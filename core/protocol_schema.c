@@ -272,12 +272,13 @@ static const struct protocol_command commands[] = {
         .name = "usb-attach",
         .help = "Give the machine a USB device of the host.",
         .result = "nothing, when it is plugged in",
-        .arguments =
-            ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 512,
-                       "vendor:product, vendor:product:serial, or its port on the host; or where "
-                       "usbredir serves one: tcp:HOST:PORT or unix:PATH."},
-                      {"port", PROTOCOL_STRING, true, 1, 31,
-                       "The machine's port; without it the first that is free."}),
+        .arguments = ARGUMENTS(
+            {"device", PROTOCOL_STRING, false, 1, 512,
+             "vendor:product, vendor:product:serial, or its port on the host; or where "
+             "usbredir serves one: tcp:HOST:PORT or unix:PATH; or where it is to connect: "
+             "tcp-listen:HOST:PORT, on the loopback, or unix-listen:PATH."},
+            {"port", PROTOCOL_STRING, true, 1, 31,
+             "The machine's port; without it the first that is free."}),
     },
     {
         .name = "usb-detach",

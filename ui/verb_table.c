@@ -219,9 +219,11 @@ static const struct verb verbs[] = {
     {
         .name = "usb attach",
         .help = "give a USB device to a machine that runs",
-        .details = USB_DEVICE " tcp:HOST:PORT or unix:PATH is a device elsewhere, served by "
-                              "usbredirect. Without a rule it is the machine's until it is "
-                              "unplugged.",
+        .details =
+            USB_DEVICE " tcp:HOST:PORT or unix:PATH is a device elsewhere, served by "
+                       "usbredirect; with tcp-listen: or unix-listen: instead, it is to connect "
+                       "there within 25 seconds. Without a rule it is the machine's until it "
+                       "is unplugged.",
         .arguments = {MACHINE, {"DEVICE", VALUE_OTHER}},
         .options = OPTIONS(
             {"port", 'p', VALUE_OTHER, "PORT", "the machine's port; without it any free one"},

@@ -105,7 +105,13 @@ static bool check_device(const char *name, GError **err)
 
 static bool is_elsewhere(const char *name)
 {
-    return g_str_has_prefix(name, "tcp:") || g_str_has_prefix(name, "unix:");
+    static const char *const kinds[] = {"tcp:", "unix:", "tcp-listen:", "unix-listen:"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (g_str_has_prefix(name, kinds[i]))
+            return true;
+    }
+    return false;
 }
 
 static bool call_engine(const struct verb_call *call, const char *command, json_t *arguments,

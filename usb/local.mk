@@ -44,6 +44,7 @@ usb_libvmusb_a_SOURCES = \
 	usb/host/watch.c usb/host/watch.h \
 	usb/redir/connect.c usb/redir/connect.h \
 	usb/redir/internal.h \
+	usb/redir/listen.c usb/redir/listen.h \
 	usb/redir/receive.c \
 	usb/redir/redir.c usb/redir/redir.h \
 	usb/redir/send.c

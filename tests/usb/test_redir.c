@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,12 +37,13 @@ struct call {
     bool done;
 };
 
-static void start_stock(void)
+/* how: --as, it listens, or --to, it connects. */
+static void start_stock(const char *how)
 {
     fixture.peer = fork();
     if (fixture.peer == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        execlp("usbredirect", "usbredirect", "--device", "1234:0001", "--as", STOCK_PORT, NULL);
+        execlp("usbredirect", "usbredirect", "--device", "1234:0001", how, STOCK_PORT, NULL);
         _exit(127);
     }
 }
@@ -51,7 +54,7 @@ static void setup(void)
     char byte;
 
     if (fixture.stock) {
-        start_stock();
+        start_stock("--as");
         return;
     }
     fixture.folder = temp_folder_new();
@@ -361,6 +364,72 @@ START_TEST(test_peer_is_no_peer)
 }
 END_TEST
 
+/* A peer that connects to us, with the protocol's first words. */
+START_TEST(test_listening)
+{
+    g_autofree char *path = g_build_filename(fixture.folder, "here.sock", NULL);
+    g_autofree char *address = g_strconcat("unix-listen:", path, NULL);
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    struct redir_connect *connect_waits;
+    int fd = -1, other = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct stat st;
+    char byte = 0;
+
+    g_strlcpy(local.sun_path, path, sizeof(local.sun_path));
+    ck_assert_ptr_nonnull(redir_connect_new(NULL, address, on_connected, &fd, NULL));
+    while (connect(other, (struct sockaddr *)&local, sizeof(local)) != 0)
+        g_usleep(1000);
+    while (fd == -1)
+        g_main_context_iteration(NULL, TRUE);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(send(other, "x", 1, 0), 1);
+    while (recv(fd, &byte, 1, 0) != 1)
+        g_usleep(1000);
+    ck_assert_int_eq(byte, 'x');
+    close(fd);
+    close(other);
+    ck_assert_int_ne(stat(path, &st), 0); /* one connection is all */
+
+    /* It is the user's alone, and goes when nobody waits any more. */
+    connect_waits = redir_connect_new(NULL, address, on_connected, &fd, NULL);
+    while (stat(path, &st) != 0)
+        g_usleep(1000);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
+    redir_connect_cancel(connect_waits);
+    while (stat(path, &st) == 0)
+        g_usleep(1000);
+
+    ck_assert_int_eq(connect_to("tcp-listen:0.0.0.0:4399"), -2);
+    ck_assert_int_eq(connect_to("unix-listen:/nowhere/at/all"), -2);
+    ck_assert_ptr_null(redir_connect_new(NULL, "unix-listen:here", on_connected, &fd, NULL));
+    ck_assert_ptr_null(redir_connect_new(NULL, "tcp-listen:4000", on_connected, &fd, NULL));
+}
+END_TEST
+
+/* A stock one connects only once, so the socket must be there. */
+START_TEST(test_stock_connects)
+{
+    uint8_t data[512];
+    int fd = -1;
+
+    kill_peer();
+    ck_assert_ptr_nonnull(
+        redir_connect_new(NULL, "tcp-listen:" STOCK_PORT, on_connected, &fd, NULL));
+    for (unsigned i = 0; fd == -1 && i < STOCK_TRIES; i++) {
+        if (i % 20 == 0) {
+            kill_peer();
+            start_stock("--to");
+        }
+        g_usleep(50 * 1000);
+        g_main_context_iteration(NULL, FALSE);
+    }
+    ck_assert_int_ge(fd, 0);
+    serve(fd);
+    ck_assert_ptr_null(fixture.error);
+    disk_command((uint8_t[10]){0x28, 0, 0, 0, 0, 0, 0, 0, 1}, true, data, sizeof(data));
+}
+END_TEST
+
 START_TEST(test_addresses)
 {
     g_autoptr(GError) error = NULL;
@@ -390,9 +459,12 @@ int main(int argc, char **argv)
     tcase_add_test(tests, test_interrupt_and_isochronous);
     tcase_add_test(tests, test_cancel);
     tcase_add_test(tests, test_peer_ends);
-    if (!fixture.stock) {
+    if (fixture.stock) {
+        tcase_add_test(tests, test_stock_connects);
+    } else {
         tcase_add_test(tests, test_streams);
         tcase_add_test(tests, test_peer_is_no_peer);
+        tcase_add_test(tests, test_listening);
         tcase_add_test(tests, test_addresses);
     }
     suite_add_tcase(suite, tests);

@@ -7,11 +7,13 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "core/error.h"
+#include "usb/redir/listen.h"
 
 #define TCP "tcp:"
 #define UNIX "unix:"
@@ -19,7 +21,8 @@
 struct redir_connect {
     GSource *source; /* comes when the thread has ended; holds a reference */
     char *address;
-    GMutex lock; /* of the result */
+    int cancel_fd; /* an eventfd; set: nobody waits any more */
+    GMutex lock;   /* of the result */
     int fd;
     GError *error;
     redir_connected connected; /* main loop only; NULL: cancelled */
@@ -27,9 +30,14 @@ struct redir_connect {
     int refs; /* atomic: the thread's, the loop's */
 };
 
+static bool is_listening(const char *text)
+{
+    return g_str_has_prefix(text, REDIR_LISTEN_TCP) || g_str_has_prefix(text, REDIR_LISTEN_UNIX);
+}
+
 bool redir_is_address(const char *text)
 {
-    return g_str_has_prefix(text, TCP) || g_str_has_prefix(text, UNIX);
+    return g_str_has_prefix(text, TCP) || g_str_has_prefix(text, UNIX) || is_listening(text);
 }
 
 static void connect_unref(struct redir_connect *c)
@@ -38,6 +46,8 @@ static void connect_unref(struct redir_connect *c)
         return;
     if (c->fd >= 0)
         close(c->fd);
+    if (c->cancel_fd >= 0)
+        close(c->cancel_fd);
     g_source_unref(c->source);
     g_mutex_clear(&c->lock);
     g_clear_error(&c->error);
@@ -45,8 +55,7 @@ static void connect_unref(struct redir_connect *c)
     g_free(c);
 }
 
-/* "HOST:PORT" or "[HOST]:PORT". */
-static bool split_address(const char *text, char **ret_host, char **ret_port)
+bool redir_split_address(const char *text, char **ret_host, char **ret_port)
 {
     const char *colon = strrchr(text, ':');
     size_t size = colon != NULL ? (size_t)(colon - text) : 0;
@@ -92,7 +101,7 @@ static void connect_tcp(struct redir_connect *c)
     struct addrinfo *list = NULL;
     int code, on = 1;
 
-    split_address(c->address + strlen(TCP), &host, &port);
+    redir_split_address(c->address + strlen(TCP), &host, &port);
     code = getaddrinfo(host, port, &hints, &list);
     if (code != 0) {
         vmdesk_fail(&c->error, VMDESK_ERROR_NOT_FOUND, "%s cannot be found: %s. Check its name.",
@@ -126,7 +135,9 @@ static void *connect_thread(void *opaque)
     struct redir_connect *c = opaque;
 
     g_mutex_lock(&c->lock);
-    if (g_str_has_prefix(c->address, TCP))
+    if (is_listening(c->address))
+        c->fd = redir_listen(c->address, c->cancel_fd, &c->error);
+    else if (g_str_has_prefix(c->address, TCP))
         connect_tcp(c);
     else
         connect_unix(c);
@@ -156,17 +167,22 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, void *opaque)
 
 static bool check_address(const char *address, GError **err)
 {
+    static const char *const kinds[] = {TCP, UNIX, REDIR_LISTEN_TCP, REDIR_LISTEN_UNIX};
     struct sockaddr_un local;
     g_autofree char *host = NULL, *port = NULL;
 
-    if (strlen(address) <= REDIR_ADDRESS_MAX &&
-        ((g_str_has_prefix(address, TCP) && split_address(address + strlen(TCP), &host, &port)) ||
-         (g_str_has_prefix(address, UNIX "/") &&
-          strlen(address + strlen(UNIX)) < sizeof(local.sun_path))))
-        return true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds) && strlen(address) <= REDIR_ADDRESS_MAX; i++) {
+        const char *where = address + strlen(kinds[i]);
+
+        if (!g_str_has_prefix(address, kinds[i]))
+            continue;
+        if (kinds[i][0] == 't' ? redir_split_address(where, &host, &port)
+                               : where[0] == '/' && strlen(where) < sizeof(local.sun_path))
+            return true;
+    }
     return vmdesk_fail(err, VMDESK_ERROR_INVALID,
                        "\"%s\" is no address of a USB device: write tcp:HOST:PORT or "
-                       "unix:/PATH.",
+                       "unix:/PATH, or tcp-listen: or unix-listen: with them.",
                        address);
 }
 
@@ -182,6 +198,7 @@ struct redir_connect *redir_connect_new(GMainContext *context, const char *addre
     c = g_new0(struct redir_connect, 1);
     c->address = g_strdup(address);
     c->fd = -1;
+    c->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->connected = connected;
     c->opaque = opaque;
     c->refs = 2;
@@ -203,4 +220,6 @@ struct redir_connect *redir_connect_new(GMainContext *context, const char *addre
 void redir_connect_cancel(struct redir_connect *c)
 {
     c->connected = NULL;
+    if (c->cancel_fd >= 0)
+        eventfd_write(c->cancel_fd, 1);
 }
