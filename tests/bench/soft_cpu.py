@@ -87,12 +87,8 @@ def make_initramfs(folder):
 
 
 def cpu_seconds(pid):
-    """What all threads of a process had of the processors."""
-    total = 0
-    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-        with open(path) as f:
-            total += int(f.read().split()[0])
-    return total / 1e9
+    """What all threads of a process have had of the processors, those that ended too."""
+    return time.clock_gettime(~pid << 3 | 2)  # as clock_getcpuclockid() has it
 
 
 class Guest:
