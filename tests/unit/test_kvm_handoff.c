@@ -280,10 +280,16 @@ START_TEST(xsave)
         "b804000000 31d2 480fae2b b803000000 4881c300080000 480fae23",     /* AVX alone */
         "c6830002000003 b807000000 31d2 480fae2b 4881c300080000 480fae23", /* AVX becomes initial */
         "b807000000 31d2 480fae33 31c9 0f01d0",                            /* xsaveopt; xgetbv */
+        /* xsavec of all to an area whose header is clear, AVX from there, xsave */
+        "b807000000 31d2 480fae2b 4881c300080000 31c0 8dbb00020000 b940000000 f3aa b807000000 "
+        "480fc723"
+        "b804000000 480fae2b b807000000 4881c300080000 480fae23",
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(programs); i++)
         compare(programs[i], true);
+    ck_assert_mem_eq(memory + DATA + 0x2000 + 576, memory + DATA + 0x1000 + 576, 256);
+    ck_assert_uint_eq(memory[DATA + 0x1800 + 512 + 15], 0x80);
     compare(programs[1], true);
     ck_assert_mem_eq(memory + DATA + 0x1800 + 576, memory + DATA + 0x1000 + 576, 256);
     ck_assert_uint_eq(memory[DATA + 0x1800 + 512] & 7, 7);

@@ -320,7 +320,8 @@ START_TEST(test_cpuid)
     ck_assert_uint_eq(leaf[0], XCR0_VALID);
     ck_assert_uint_eq(leaf[2], 576);
     soft_fpu_cpuid_xsave(1, leaf);
-    ck_assert_uint_eq(leaf[0], 1);
+    ck_assert_uint_eq(leaf[0], 3);
+    ck_assert_uint_eq(leaf[1], 576);
     soft_fpu_cpuid_xsave(2, leaf);
     ck_assert_uint_eq(leaf[0] | leaf[1] | leaf[2] | leaf[3], 0);
     ck_assert_uint_eq(soft_fpu_cpuid_edx(), 1u << 0 | 7u << 23 | 1u << 26);

@@ -80,6 +80,7 @@ void soft_fpu_cpuid_xsave(uint32_t subleaf, uint32_t ret[4])
         /* Both components live in the legacy part, whatever is enabled. */
         ret[1] = ret[2] = FXSAVE_SIZE + XSAVE_HEADER_SIZE;
     } else if (subleaf == 1) {
-        ret[0] = 1; /* XSAVEOPT */
+        ret[0] = 1 | 2; /* XSAVEOPT, XSAVEC */
+        ret[1] = FXSAVE_SIZE + XSAVE_HEADER_SIZE;
     }
 }
