@@ -7,6 +7,15 @@ tests_diff_test_soft_diff_SOURCES = tests/diff/test_soft_diff.c \
 	tests/diff/values.c tests/diff/values.h
 tests_diff_test_soft_diff_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
 
+# Their sequences, as blocks have them.
+check_PROGRAMS += tests/diff/test_soft_sequences
+TESTS += tests/diff/test_soft_sequences
+tests_diff_test_soft_sequences_SOURCES = tests/diff/test_soft_sequences.c \
+	tests/diff/native.c tests/diff/native.h \
+	tests/diff/soft_runner.c tests/diff/soft_runner.h \
+	tests/diff/values.c tests/diff/values.h
+tests_diff_test_soft_sequences_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
+
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/test_soft_fpu
 TESTS += tests/unit/test_soft_fpu

@@ -146,6 +146,7 @@ static enum native_fault run_to_fault(struct soft_runner *r)
         if (cpu->current != NULL)
             cpu->rip = soft_insn_rip(cpu, cpu->current);
         cpu->current = NULL;
+        cpu->link_from = NULL;
         cpu->single = false;
     }
     if (why == UNWIND_EXCEPTION)
@@ -155,11 +156,16 @@ static enum native_fault run_to_fault(struct soft_runner *r)
         bool single = r->single || why == UNWIND_SINGLE;
 
         soft_tlb_requests(cpu, requests);
-        cpu->current = NULL;
-        cpu->single = single;
-        soft_enter(cpu, soft_block_find(cpu, single), cpu->rip);
-        cpu->single = false;
         why = 0;
+        if (!single) {
+            soft_cpu_run_block(cpu);
+            continue;
+        }
+        cpu->current = NULL;
+        cpu->link_from = NULL;
+        cpu->single = true;
+        soft_enter(cpu, soft_block_find(cpu, true), cpu->rip);
+        cpu->single = false;
     }
 }
 

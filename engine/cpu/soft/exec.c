@@ -250,7 +250,7 @@ static void run_single(struct soft_cpu *cpu)
         soft_debug_trap(cpu);
 }
 
-static void run_block(struct soft_cpu *cpu)
+void soft_cpu_run_block(struct soft_cpu *cpu)
 {
     struct soft_block *block;
 
@@ -294,7 +294,7 @@ static enum vcpu_stop loop(struct soft_cpu *cpu, bool single)
         if (single || needs_single(cpu))
             run_single(cpu);
         else
-            run_block(cpu);
+            soft_cpu_run_block(cpu);
         single = false;
     }
 }

@@ -9,6 +9,10 @@
 /* Executes until SOFT_REQUEST_KICK or a triple fault. */
 enum vcpu_stop soft_cpu_run(struct soft_cpu *cpu);
 
+/* A step of it: the block at cpu->rip and those that are linked to it, until something asks for
+ * attention or the way on is not known yet. */
+void soft_cpu_run_block(struct soft_cpu *cpu);
+
 /* No further block before the loop has looked at what changed: HLT, TF, a shadow. */
 void soft_attention(struct soft_cpu *cpu);
 
