@@ -135,19 +135,44 @@ static void run_load(struct soft_cpu *cpu, const struct soft_insn *insn, unsigne
 }
 
 /* An unmasked exception other than precision leaves memory and stack as they were. */
+static bool may_store(const struct soft_fpu *fpu)
+{
+    return !(fpu->status & ~fpu->control & X87_EXCEPTIONS & ~X87_PRECISION);
+}
+
+/* Such an exception comes before the page is looked at: the result is there first, and counts once
+ * memory has it. */
+static G_GNUC_NO_INLINE void run_store_slow(struct soft_cpu *cpu, const struct soft_insn *insn,
+                                            unsigned opcode, uint64_t linear, unsigned size)
+{
+    struct soft_fpu before = cpu->fpu, after;
+    uint8_t operand[16];
+
+    execute(cpu, insn, memory_thunk(opcode, insn), operand);
+    if (!may_store(&cpu->fpu))
+        return;
+    after = cpu->fpu;
+    cpu->fpu = before;
+    soft_store_bytes(cpu, linear, operand, size);
+    cpu->fpu = after;
+}
+
 static void run_store(struct soft_cpu *cpu, const struct soft_insn *insn, unsigned opcode,
                       unsigned size)
 {
-    struct soft_fpu *fpu = &cpu->fpu;
-    uint8_t operand[16];
+    uint8_t operand[16], *host;
     uint64_t linear;
 
     soft_x87_check_pending(cpu);
     linear = soft_linear(cpu, insn, size, SOFT_WRITE);
-    soft_probe_store(cpu, linear, size);
+    host = soft_tlb_find(cpu->tlb_write, linear, size);
+    if (host == NULL) {
+        run_store_slow(cpu, insn, opcode, linear, size);
+        return;
+    }
     execute(cpu, insn, memory_thunk(opcode, insn), operand);
-    if (!(fpu->status & ~fpu->control & X87_EXCEPTIONS & ~X87_PRECISION))
-        soft_store_bytes(cpu, linear, operand, size);
+    if (may_store(&cpu->fpu))
+        memcpy(host, operand, size);
 }
 
 #define X87_REGISTER(NAME, OPCODE)           \
