@@ -47,7 +47,13 @@ EXTEND(movzx8, 8, uint8_t)
 EXTEND(movzx16, 16, uint16_t)
 EXTEND(movsx8, 8, int8_t)
 EXTEND(movsx16, 16, int16_t)
-EXTEND(movsxd, 32, int32_t)
+
+/* To 16 bits it is a move of 16. */
+EXTEND_SIZE(movsxd, 32, int32_t, 16)
+EXTEND_SIZE(movsxd, 32, int32_t, 32)
+EXTEND_SIZE(movsxd, 32, int32_t, 64)
+FORMS_LOADING(movsxd, movsxd_to_, 16, 32, 32)
+FORMS_OPERATION(movsxd, NULL)
 
 #define CMOV_SIZE(NAME, BITS)                                                                    \
     static inline uint##BITS##_t cmov##NAME##_pick##BITS(struct soft_cpu *cpu,                   \
