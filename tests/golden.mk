@@ -13,7 +13,7 @@ golden_tests = \
 	tests/golden/usb.sh
 TESTS += $(golden_tests)
 dist_check_SCRIPTS += $(golden_tests)
-EXTRA_DIST += tests/golden/lib.sh tests/golden/expected
+EXTRA_DIST += tests/golden/lib.sh tests/golden/styles.awk tests/golden/expected
 
 check_PROGRAMS += tests/fuzz/fuzz_guest_screen
 TESTS += tests/fuzz/fuzz_guest_screen

@@ -152,15 +152,24 @@ file_has() {
     [ "$(cat "$1" 2>/dev/null)" = "$2" ]
 }
 
+# The screen, or with colours and attributes.
+seen() {
+    if [ -n "$styled" ]; then
+        screen -e | awk -f "$here/styles.awk"
+    else
+        screen
+    fi
+}
+
 same_screen() {
-    screen $styled | sed "${mask:-}" >"$temp/screen"
+    seen | sed "${mask:-}" >"$temp/screen"
     cmp -s "$temp/screen" "$here/expected/$1.txt"
 }
 
 still_screen() {
-    screen $styled >"$temp/screen"
+    seen >"$temp/screen"
     sleep 1.5
-    screen $styled | cmp -s - "$temp/screen"
+    seen | cmp -s - "$temp/screen"
 }
 
 golden() {
@@ -181,9 +190,6 @@ golden() {
     done
 }
 
-# With colours and attributes, as the tmux that the expected files were made with writes them.
 golden_styled() {
-    if [ "$(tmux -V)" = "tmux 3.3a" ]; then
-        golden "$1" -e
-    fi
+    golden "$1" styled
 }
