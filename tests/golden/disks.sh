@@ -43,7 +43,7 @@ typed 'first'
 keys Enter
 wait_for 'done'
 wait_for 'first'
-wait_for 'you are here'
+wait_for 'current'
 keys Enter s
 wait_for 'A name for what'
 typed 'second'

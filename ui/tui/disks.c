@@ -259,7 +259,7 @@ static char *snapshot_note(const struct disk_snapshot *snapshot)
 
     return g_strdup_printf("%-16s %*s%s%s", shown, SIZE_COLUMNS - 1, size,
                            snapshot->vm_state_size ? ", with memory" : "",
-                           snapshot->current ? ", you are here" : "");
+                           snapshot->current ? ", current" : "");
 }
 
 static void draw_row(struct disks *disks, const struct vm *vm, const struct rect *rect, int index,
