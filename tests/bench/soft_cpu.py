@@ -61,6 +61,20 @@ done
 """
 
 
+def pack_initramfs(root, text):
+    """The folder, with text as its init; the file lies beside it."""
+    init = os.path.join(root, "init")
+    with open(init, "w") as f:
+        f.write(text)
+    os.chmod(init, 0o755)
+    path = root + ".cpio"
+    names = subprocess.run(["find", "."], cwd=root, check=True, capture_output=True).stdout
+    with open(path, "wb") as f:
+        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=names, stdout=f,
+                       check=True)  # fmt: skip
+    return path
+
+
 def make_initramfs(folder):
     """busybox, the loops, and an init that runs what it reads."""
     root = os.path.join(folder, "root")
@@ -74,16 +88,7 @@ def make_initramfs(folder):
          "-fno-stack-protector", "-o", os.path.join(root, "loops"),
          os.path.join(HERE, "soft_loops.c")], check=True,
     )  # fmt: skip
-    init = os.path.join(root, "init")
-    with open(init, "w") as f:
-        f.write(INIT)
-    os.chmod(init, 0o755)
-    path = os.path.join(folder, "initramfs")
-    names = subprocess.run(["find", "."], cwd=root, check=True, capture_output=True).stdout
-    with open(path, "wb") as f:
-        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=names, stdout=f,
-                       check=True)  # fmt: skip
-    return path
+    return pack_initramfs(root, INIT)
 
 
 def cpu_seconds(pid):

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from soft_cpu import CACHE, COMMAND_LINE, RAM_MIB, Guest, SoftBench
+from soft_cpu import CACHE, COMMAND_LINE, RAM_MIB, Guest, SoftBench, pack_initramfs
 from start_and_memory import TICK, Bench
 
 KERNEL = os.path.join(CACHE, "usb-kernel")
@@ -76,16 +76,7 @@ def make_initramfs(folder):
             shutil.copy(path, os.path.join(root, "modules"))
     with open(os.path.join(root, "modules", "order"), "w") as f:
         f.write("\n".join(MODULES) + "\n")
-    init = os.path.join(root, "init")
-    with open(init, "w") as f:
-        f.write(INIT)
-    os.chmod(init, 0o755)
-    path = os.path.join(folder, "initramfs")
-    names = subprocess.run(["find", "."], cwd=root, check=True, capture_output=True).stdout
-    with open(path, "wb") as f:
-        subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=root, input=names, stdout=f,
-                       check=True)  # fmt: skip
-    return path
+    return pack_initramfs(root, INIT)
 
 
 class UsbBench(SoftBench):
