@@ -17,10 +17,11 @@
  *   processors show the last comparison, though SDM says they do not
  *   FOP, FIP and FDP: processors differ
  *   PE beside an unmasked overflow or underflow of SSE
- *   x87 after CVTPI2PS from memory and after a MASKMOVQ or MOVNTQ with #PF: some processors
- *   put it into its MMX state
+ *   x87 after CVTPI2PS from memory, and after a store of MMX with #PF: some processors put it into
+ *   its MMX state
  *   what some processors do in part before a #PF: load registers in POPA, store in FSTP m80 and
- * FBSTP MXCSR_MASK that FXSAVE stores: the host may have more bits
+ *   FBSTP
+ *   MXCSR_MASK that FXSAVE stores: the host may have more bits
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -469,6 +470,11 @@ static const char *x87_difference(const struct user_fpregs_struct *n,
     return NULL;
 }
 
+static bool stores_mmx(const struct test_case *c)
+{
+    return named(c, "mmx_maskmovq") || named(c, "mmx_movq_store") || named(c, "mmx_movd_store");
+}
+
 static const char *difference(const struct test_case *c)
 {
     const struct user_fpregs_struct *n = &c->native.fpu, *s = &c->soft.fpu;
@@ -490,7 +496,7 @@ static const char *difference(const struct test_case *c)
     if (c->native.rip != c->soft.rip)
         return "RIP";
     if (x87 != NULL && !(named(c, "cvtpi2ps") && c->base < 16) &&
-        !(c->native_fault == NATIVE_PF && (named(c, "mmx_maskmovq") || named(c, "mmx_movq_store"))))
+        !(c->native_fault == NATIVE_PF && stores_mmx(c)))
         return x87;
     if (!same_mxcsr(c))
         return "MXCSR";
