@@ -8,7 +8,7 @@
 
 #include "disks/image_format.h"
 
-/* Pieces that image_piece_status() puts together at most, each a table entry or more. */
+/* Pieces that piece_status() puts together at most, each a table entry or more. */
 #define PIECE_MAX_STEPS 4096
 /* Compressed pieces are at most so long. */
 #define PIECE_MAX_PACKED (2 * 1024 * 1024)
