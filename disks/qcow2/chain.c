@@ -125,12 +125,7 @@ static int change_backing(struct qcow2 *q, char *name, char *format, struct imag
     char *old_name = q->header.backing_name, *old_format = q->header.backing_format;
     int result;
 
-    qcow2_pause(q);
-    g_mutex_lock(&q->lock);
-    result = qcow2_prepare_change(q);
-    g_mutex_unlock(&q->lock);
-    if (result == 0)
-        result = qcow2_settle(q);
+    result = qcow2_pause_for_change(q);
     set_names(q, name, format);
     if (result == 0)
         result = qcow2_header_write(q->file, &q->header);
@@ -250,12 +245,7 @@ bool qcow2_compact(struct image *image, const struct image_progress *progress, G
     struct qcow2 *q = image->state;
     int result;
 
-    qcow2_pause(q);
-    g_mutex_lock(&q->lock);
-    result = qcow2_prepare_change(q);
-    g_mutex_unlock(&q->lock);
-    if (result == 0)
-        result = qcow2_settle(q);
+    result = qcow2_pause_for_change(q);
     if (result == 0)
         result = punch(q, progress);
     qcow2_resume(q);

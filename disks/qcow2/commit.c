@@ -239,22 +239,12 @@ static int make_empty(struct qcow2 *q)
     return result < 0 ? result : qcow2_settle(q);
 }
 
-static int prepare(struct qcow2 *q)
-{
-    int result;
-
-    g_mutex_lock(&q->lock);
-    result = qcow2_prepare_change(q);
-    g_mutex_unlock(&q->lock);
-    return result == 0 ? qcow2_settle(q) : result;
-}
-
 /* Paused, as finish() is. */
 static bool begin(struct commit *commit, GError **err)
 {
     struct image *image = commit->image;
     struct qcow2 *q = image->state;
-    int result = prepare(q);
+    int result = qcow2_settle_for_change(q);
 
     if (result < 0)
         return vmdesk_error_from_errno(err, -result, NULL, "Cannot commit the image %s",

@@ -277,6 +277,11 @@ int qcow2_header_switch(struct qcow2 *q, const struct qcow2_header *header, bool
 int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
 /* Waits until no request runs, and keeps new ones waiting. */
 void qcow2_pause(struct qcow2 *q);
+/* Before a change of much at once: no request runs, and everything is on the disk. It is paused
+ * also on failure, which is a negative errno. */
+int qcow2_pause_for_change(struct qcow2 *q);
+/* The same while it is paused. */
+int qcow2_settle_for_change(struct qcow2 *q);
 void qcow2_resume(struct qcow2 *q);
 
 /* l2.c */

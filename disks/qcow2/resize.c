@@ -262,12 +262,7 @@ bool qcow2_resize(struct image *image, uint64_t size, unsigned flags,
 
     if (!can_preallocate(q, preallocation, err))
         return false;
-    qcow2_pause(q);
-    g_mutex_lock(&q->lock);
-    result = qcow2_prepare_change(q);
-    g_mutex_unlock(&q->lock);
-    if (result == 0)
-        result = qcow2_settle(q);
+    result = qcow2_pause_for_change(q);
     if (result == 0)
         result = size > old ? grow(q, size) : shrink(q, size);
     if (result == -EFBIG)

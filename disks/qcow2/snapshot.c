@@ -72,18 +72,6 @@ static char *new_id(struct qcow2 *q)
     return g_strdup_printf("%" PRIu64, MIN(highest, UINT64_MAX - 1) + 1);
 }
 
-/* Before a change by one of these: no request runs, and everything is on the disk. */
-static int begin(struct qcow2 *q)
-{
-    int result;
-
-    qcow2_pause(q);
-    g_mutex_lock(&q->lock);
-    result = qcow2_prepare_change(q);
-    g_mutex_unlock(&q->lock);
-    return result < 0 ? result : qcow2_settle(q);
-}
-
 GPtrArray *qcow2_snapshots(struct image *image, GError **err)
 {
     struct qcow2 *q = image->state;
@@ -228,7 +216,7 @@ bool qcow2_snapshot_create(struct image *image, const struct image_snapshot *des
 
     if (!can_have(q, err) || !check_name(q, description->name, err))
         return false;
-    result = begin(q);
+    result = qcow2_pause_for_change(q);
     snapshot = describe(q, description);
     if (result == 0)
         result = add_snapshot(q, snapshot);
@@ -300,7 +288,7 @@ bool qcow2_snapshot_apply(struct image *image, const char *name, GError **err)
 
     if (snapshot == NULL)
         return false;
-    result = begin(q);
+    result = qcow2_pause_for_change(q);
     if (result == 0)
         result = apply(q, snapshot);
     if (result == 0)
@@ -349,7 +337,7 @@ bool qcow2_snapshot_delete(struct image *image, const char *name, GError **err)
 
     if (find(q, name, &index, err) == NULL)
         return false;
-    result = begin(q);
+    result = qcow2_pause_for_change(q);
     if (result == 0)
         result = delete_at(q, index);
     if (result == 0)
@@ -382,7 +370,7 @@ bool qcow2_snapshot_rename(struct image *image, const char *name, const char *ne
 
     if (snapshot == NULL || !check_name(q, new_name, err))
         return false;
-    result = begin(q);
+    result = qcow2_pause_for_change(q);
     if (result == 0) {
         old = set_name(q, snapshot, g_strdup(new_name));
         result = qcow2_snapshots_write(q, &unknown);

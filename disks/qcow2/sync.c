@@ -379,6 +379,22 @@ void qcow2_pause(struct qcow2 *q)
     g_mutex_unlock(&q->lock);
 }
 
+int qcow2_settle_for_change(struct qcow2 *q)
+{
+    int result;
+
+    g_mutex_lock(&q->lock);
+    result = qcow2_prepare_change(q);
+    g_mutex_unlock(&q->lock);
+    return result < 0 ? result : qcow2_settle(q);
+}
+
+int qcow2_pause_for_change(struct qcow2 *q)
+{
+    qcow2_pause(q);
+    return qcow2_settle_for_change(q);
+}
+
 void qcow2_resume(struct qcow2 *q)
 {
     GQueue held = G_QUEUE_INIT;
