@@ -282,22 +282,6 @@ static void *run_session(void *session)
     return NULL;
 }
 
-/* Ends the transfers that take time. */
-static void *run_clock(void *opaque)
-{
-    g_mutex_lock(&server.usbfs.lock);
-    for (;;) {
-        gint64 due = scripted_device_due(&server.usbfs.device);
-
-        if (due < 0)
-            g_cond_wait(&server.usbfs.changed, &server.usbfs.lock);
-        else
-            g_cond_wait_until(&server.usbfs.changed, &server.usbfs.lock, due);
-        usbfs_pump(&server.usbfs);
-    }
-    return NULL;
-}
-
 /*
  * Namespaces.
  */
@@ -423,7 +407,7 @@ int main(int argc, char **argv)
         tell_plugged(&server.usbfs);
     }
     g_thread_unref(g_thread_new("session", run_session, session));
-    g_thread_unref(g_thread_new("clock", run_clock, NULL));
+    usbfs_start_clock(&server.usbfs);
     status = run_program(argv + 1);
     fuse_session_unmount(session);
     fflush(NULL);

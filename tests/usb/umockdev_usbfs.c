@@ -168,22 +168,6 @@ static void *run_script(void *opaque)
     }
 }
 
-/* Ends the transfers that take time. */
-static void *run_clock(void *opaque)
-{
-    g_mutex_lock(&server.usbfs.lock);
-    for (;;) {
-        gint64 due = scripted_device_due(&server.usbfs.device);
-
-        if (due < 0)
-            g_cond_wait(&server.usbfs.changed, &server.usbfs.lock);
-        else
-            g_cond_wait_until(&server.usbfs.changed, &server.usbfs.lock, due);
-        usbfs_pump(&server.usbfs);
-    }
-    return NULL;
-}
-
 static int run_program(char **argv)
 {
     pid_t child;
@@ -246,7 +230,7 @@ int main(int argc, char **argv)
     g_signal_connect(server.handler, "client-connected", G_CALLBACK(on_opened), NULL);
     plug_in();
     g_thread_unref(g_thread_new("script", run_script, NULL));
-    g_thread_unref(g_thread_new("clock", run_clock, NULL));
+    usbfs_start_clock(&server.usbfs);
     status = run_program(argv + 1);
     clean_up();
     fflush(NULL);

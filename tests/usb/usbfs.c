@@ -117,6 +117,28 @@ void usbfs_pump(struct usbfs *usbfs)
     g_cond_signal(&usbfs->changed);
 }
 
+static void *run_clock(void *opaque)
+{
+    struct usbfs *usbfs = opaque;
+
+    g_mutex_lock(&usbfs->lock);
+    for (;;) {
+        gint64 due = scripted_device_due(&usbfs->device);
+
+        if (due < 0)
+            g_cond_wait(&usbfs->changed, &usbfs->lock);
+        else
+            g_cond_wait_until(&usbfs->changed, &usbfs->lock, due);
+        usbfs_pump(usbfs);
+    }
+    return NULL;
+}
+
+void usbfs_start_clock(struct usbfs *usbfs)
+{
+    g_thread_unref(g_thread_new("clock", run_clock, usbfs));
+}
+
 void usbfs_unplug(struct usbfs *usbfs)
 {
     struct scripted_urb *urb;

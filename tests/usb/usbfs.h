@@ -43,6 +43,8 @@ long usbfs_ioctl(struct usbfs_file *file, pid_t process, unsigned long request, 
 unsigned usbfs_poll(const struct usbfs_file *file);
 /* Hands out what has ended. */
 void usbfs_pump(struct usbfs *usbfs);
+/* A thread that does so whenever a transfer that takes time is due; it never ends. */
+void usbfs_start_clock(struct usbfs *usbfs);
 void usbfs_unplug(struct usbfs *usbfs);
 void usbfs_plug(struct usbfs *usbfs);
 
