@@ -88,8 +88,7 @@ static const struct key_spec specs[] = {
      FIELD(disks[0].read_only)},
     {{"disk", "cache", "writeback|writethrough|direct", "writeback",
       "What a write that the guest is told of may still be in: writeback, the host's memory until "
-      "the "
-      "guest asks; writethrough, nothing; direct, as writeback but past the host's memory."},
+      "the guest asks; writethrough, nothing; direct, as writeback but past the host's memory."},
      KIND_CHOICE,
      FIELD(disks[0].cache)},
 
