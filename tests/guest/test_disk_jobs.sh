@@ -31,6 +31,8 @@ make_machine jobs --disk "$work/first.qcow2" --disk "$work/second.qcow2" \
     --set disk0.format=qcow2 --set disk1.format=qcow2
 start_machine jobs
 wait_screen jobs "for a command-line" 300
+# Any key stops the countdown of the menu, which work under way may outlast.
+"$VMDESK" type jobs " " || fail "type"
 
 for name in one two; do
     control jobs blockdev-snapshot-internal-sync "{\"device\":\"disk0\",\"name\":\"$name\"}" \
