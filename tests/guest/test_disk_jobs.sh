@@ -31,8 +31,6 @@ make_machine jobs --disk "$work/first.qcow2" --disk "$work/second.qcow2" \
     --set disk0.format=qcow2 --set disk1.format=qcow2
 start_machine jobs
 wait_screen jobs "for a command-line" 300
-# Any key stops the countdown of the menu, which work under way may outlast.
-"$VMDESK" type jobs " " || fail "type"
 
 for name in one two; do
     control jobs blockdev-snapshot-internal-sync "{\"device\":\"disk0\",\"name\":\"$name\"}" \
@@ -48,9 +46,14 @@ done
 
 control jobs block-stream '{"device":"disk0"}' >/dev/null || fail "block-stream"
 control jobs block-commit '{"device":"disk1"}' >/dev/null || fail "block-commit"
-"$VMDESK" type jobs c || fail "type"
 within 60 no_jobs || fail "the work does not end: $(control jobs query-block-jobs)"
-wait_screen jobs "grub>" 60
+# The guest lives on. Where it is slow its menu boots the first entry before it looks at the keyboard;
+# that fails, takes any key, and comes back to the menu.
+for _ in 1 2 3 4; do
+    "$VMDESK" type jobs c || fail "type"
+    "$VMDESK" screen jobs --wait "grub>" --timeout "$(seconds 45)" >/dev/null 2>&1 && break
+done
+wait_screen jobs "grub>" 10
 refuses "no disk3" control jobs block-stream '{"device":"disk3"}'
 
 "$VMDESK" stop jobs --force || fail "stop"
