@@ -145,8 +145,10 @@ static void run_disk(struct fake *fake, const char *command, const json_t *argum
 {
     const char *device = json_string_value(json_object_get(arguments, "device"));
     const char *name = json_string_value(json_object_get(arguments, "name"));
+    const char *new_name = json_string_value(json_object_get(arguments, "new-name"));
     g_autofree char *line =
-        g_strdup_printf("%s %s %s\n", command, device ? device : "", name ? name : "");
+        g_strdup_printf("%s %s %s%s%s\n", command, device ? device : "", name ? name : "",
+                        new_name ? " " : "", new_name ? new_name : "");
 
     append(fake, ".disk", line, strlen(line));
     if (strcmp(command, "block-job-cancel") == 0 && fake->job)

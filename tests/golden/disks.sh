@@ -65,12 +65,20 @@ wait_for 'holds now is lost'
 keys Right Enter
 wait_for 'Going back: done'
 
-# Deleting, in the same way.
-keys Down Enter x
-wait_for 'deleted for good'
+# Another name, which the dialog starts with the old one for.
+keys Down Enter n
+wait_for 'Its name from now on'
+typed '+'
+keys Enter
+wait_for 'Renaming a snapshot: done'
+wait_for '  second+'
+
+# Deleting, in the same way as going back.
+keys Enter x
+wait_for 'What the disk holds now stays'
 keys y
 wait_for 'Deleting a snapshot: done'
-wait_gone '  second'
+wait_gone '  second+'
 
 # Resizing: what is wrong keeps the dialog.
 keys g Enter r
@@ -141,7 +149,14 @@ eventually 'the engine takes it' grep -q '^blockdev-snapshot-internal-sync disk0
 keys Down Down Enter
 wait_for 'Go back to it...'
 golden disks-running-snapshot
-keys x
+keys n
+wait_for 'Its name from now on'
+typed '!'
+keys Enter
+wait_for 'Renaming a snapshot: done'
+eventually 'the engine renames it' grep -q '^blockdev-snapshot-rename-internal-sync disk0 1 early!' \
+    "$VMDESK_FAKE/box.disk"
+keys Enter x
 wait_for 'deleted for good'
 keys y
 wait_for 'Deleting a snapshot: done'

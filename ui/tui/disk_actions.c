@@ -35,6 +35,7 @@ static bool plan_start(struct plan *plan, GError **err)
         .index = plan->task.index,
         .socket = g_strdup(plan->task.socket),
         .argument = g_strdup(plan->task.argument),
+        .new_name = g_strdup(plan->task.new_name),
         .size = plan->task.size,
     };
 
@@ -62,15 +63,27 @@ static bool size_accepted(struct tui *tui, const char *value, void *opaque, GErr
     return plan_start(plan, err);
 }
 
+static bool start_with_name(struct plan *plan, char **name, const char *value, GError **err)
+{
+    if (!*value)
+        return vmdesk_fail(err, VMDESK_ERROR_INVALID, "Type a name.");
+    g_free(*name);
+    *name = g_strdup(value);
+    return plan_start(plan, err);
+}
+
 static bool name_accepted(struct tui *tui, const char *value, void *opaque, GError **err)
 {
     struct plan *plan = opaque;
 
-    if (!*value)
-        return vmdesk_fail(err, VMDESK_ERROR_INVALID, "Type a name.");
-    g_free(plan->task.argument);
-    plan->task.argument = g_strdup(value);
-    return plan_start(plan, err);
+    return start_with_name(plan, &plan->task.argument, value, err);
+}
+
+static bool new_name_accepted(struct tui *tui, const char *value, void *opaque, GError **err)
+{
+    struct plan *plan = opaque;
+
+    return start_with_name(plan, &plan->task.new_name, value, err);
 }
 
 /* What is in the menu. */
@@ -82,6 +95,7 @@ enum entry {
     ENTRY_FLATTEN,
     ENTRY_COMMIT,
     ENTRY_SNAPSHOT_APPLY,
+    ENTRY_SNAPSHOT_RENAME,
     ENTRY_SNAPSHOT_DELETE,
 };
 
@@ -111,6 +125,8 @@ static const struct {
                       WRITES | LIVE | NEEDS_QCOW2 | NEEDS_BACKING},
     [ENTRY_SNAPSHOT_APPLY] = {"Go back to it...", 'b', DISK_SNAPSHOT_APPLY, "Going back",
                               WRITES | OF_SNAPSHOT | NEEDS_QCOW2},
+    [ENTRY_SNAPSHOT_RENAME] = {"Rename it...", 'n', DISK_SNAPSHOT_RENAME, "Renaming a snapshot",
+                               WRITES | LIVE | OF_SNAPSHOT | NEEDS_QCOW2},
     [ENTRY_SNAPSHOT_DELETE] = {"Delete it...", 'x', DISK_SNAPSHOT_DELETE, "Deleting a snapshot",
                                WRITES | LIVE | OF_SNAPSHOT | NEEDS_QCOW2},
 };
@@ -271,6 +287,10 @@ static void entry_chosen(struct tui *tui, const struct picker_row *row, void *op
     case ENTRY_FLATTEN:
     case ENTRY_COMMIT:
         confirm_chain(tui, menu, entry, plan);
+        break;
+    case ENTRY_SNAPSHOT_RENAME:
+        ask(tui, plan, "Rename a snapshot", "Its name from now on.", menu->snapshot_name, "rename",
+            new_name_accepted);
         break;
     case ENTRY_SNAPSHOT_APPLY:
     case ENTRY_SNAPSHOT_DELETE:

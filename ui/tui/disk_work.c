@@ -38,6 +38,7 @@ void disk_task_clear(struct disk_task *task)
     }
     g_free(task->socket);
     g_free(task->argument);
+    g_free(task->new_name);
     memset(task, 0, sizeof(*task));
 }
 
@@ -159,6 +160,7 @@ static bool change_live(struct disk_work *work, GError **err)
 {
     static const char *const commands[] = {
         [DISK_SNAPSHOT_CREATE] = "blockdev-snapshot-internal-sync",
+        [DISK_SNAPSHOT_RENAME] = "blockdev-snapshot-rename-internal-sync",
         [DISK_SNAPSHOT_DELETE] = "blockdev-snapshot-delete-internal-sync",
         [DISK_FLATTEN] = "block-stream",
         [DISK_COMMIT] = "block-commit",
@@ -166,9 +168,10 @@ static bool change_live(struct disk_work *work, GError **err)
     const struct disk_task *task = &work->task;
     const struct image_progress progress = {step, work};
     struct disk_live *live = open_live(work, task->index, err);
-    bool done =
-        live != NULL && disk_live_run(live, commands[task->kind],
-                                      json_pack("{s:s*}", "name", task->argument), &progress, err);
+    bool done = live != NULL && disk_live_run(live, commands[task->kind],
+                                              json_pack("{s:s*, s:s*}", "name", task->argument,
+                                                        "new-name", task->new_name),
+                                              &progress, err);
 
     disk_live_free(live);
     return done;
@@ -200,6 +203,9 @@ static bool change(struct disk_work *work, GError **err)
         break;
     case DISK_SNAPSHOT_APPLY:
         done = image_tree_apply(image, task->argument, err);
+        break;
+    case DISK_SNAPSHOT_RENAME:
+        done = image_snapshot_rename(image, task->argument, task->new_name, err);
         break;
     case DISK_SNAPSHOT_DELETE:
         done = image_tree_delete(image, task->argument, err);

@@ -20,6 +20,7 @@ enum disk_task_kind {
     DISK_CONVERT,
     DISK_SNAPSHOT_CREATE,
     DISK_SNAPSHOT_APPLY,
+    DISK_SNAPSHOT_RENAME,
     DISK_SNAPSHOT_DELETE,
     DISK_FLATTEN,
     DISK_COMMIT,
@@ -39,6 +40,7 @@ struct disk_task {
     unsigned index; /* of the first in the machine, unless it is a look */
     char *socket;   /* of the engine that has them; NULL: the machine is off */
     char *argument; /* convert: the new image; snapshots: its name, or else its id */
+    char *new_name; /* rename */
     uint64_t size;  /* resize */
 };
 void disk_task_clear(struct disk_task *task);
