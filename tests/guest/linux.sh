@@ -12,15 +12,41 @@ get_busybox() {
     "$busybox" true || skip "$busybox does not run here"
 }
 
-# make_initramfs FILE BUSYBOX: the tests' init and work
-make_initramfs() {
-    local root=$work/initramfs
-    rm -rf "$root"
-    mkdir -p "$root/bin"
-    cp "$2" "$root/bin/busybox"
-    install -m 755 "$guest_tests/stress_init.sh" "$root/init"
-    install -m 755 "$guest_tests/stress.sh" "$root/stress.sh"
-    (cd "$root" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) >"$1" || fail "no initramfs"
+# Debian's kernel for any computer, in $kernel; its drivers are modules
+get_full_kernel() {
+    get_kernel linux-image-amd64 'vmlinuz-*[0-9]-amd64'
+    modules=${kernel%/boot/*}/lib/modules
+}
+
+# begin_initramfs BUSYBOX INIT: in the folder $initramfs, to which more may be added
+begin_initramfs() {
+    initramfs=$work/initramfs
+    rm -rf "$initramfs"
+    mkdir -p "$initramfs/bin"
+    cp "$1" "$initramfs/bin/busybox" && install -m 755 "$2" "$initramfs/init" || fail "no initramfs"
+}
+
+# add_modules NAME...: in the order of their needs, which modules/order tells; those that the kernel
+# has built in are left out
+add_modules() {
+    local name file
+    mkdir -p "$initramfs/modules"
+    for name; do
+        file=$(find "$modules" -name "$name.ko")
+        [ -z "$file" ] || { cp "$file" "$initramfs/modules/" && echo "$name.ko" >>"$initramfs/modules/order"; }
+    done
+}
+
+# end_initramfs FILE
+end_initramfs() {
+    (cd "$initramfs" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) >"$1" || fail "no initramfs"
+}
+
+# make_stress_initramfs FILE BUSYBOX: the tests' init and work
+make_stress_initramfs() {
+    begin_initramfs "$2" "$guest_tests/stress_init.sh"
+    install -m 755 "$guest_tests/stress.sh" "$initramfs/stress.sh"
+    end_initramfs "$1"
 }
 
 # The host's results of the work, in $work/expected

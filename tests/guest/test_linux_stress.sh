@@ -8,7 +8,7 @@ begin
 need_file /usr/share/seabios/bios-256k.bin seabios
 get_cloud_kernel
 get_busybox
-make_initramfs "$work/initramfs.gz" "$busybox"
+make_stress_initramfs "$work/initramfs.gz" "$busybox"
 expect_stress
 
 for cpus in 1 4; do
