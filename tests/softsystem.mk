@@ -36,6 +36,12 @@ TESTS += tests/unit/test_soft_system_modes
 tests_unit_test_soft_system_modes_SOURCES = tests/unit/test_soft_system_modes.c $(softsystem_fakes)
 tests_unit_test_soft_system_modes_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_soft_system_modes_LDADD = $(softsystem_libs)
+check_PROGRAMS += tests/unit/test_soft_system_instructions
+TESTS += tests/unit/test_soft_system_instructions
+tests_unit_test_soft_system_instructions_SOURCES = tests/unit/test_soft_system_instructions.c \
+	$(softsystem_fakes)
+tests_unit_test_soft_system_instructions_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_soft_system_instructions_LDADD = $(softsystem_libs)
 check_PROGRAMS += tests/unit/test_soft_system_vme
 TESTS += tests/unit/test_soft_system_vme
 tests_unit_test_soft_system_vme_SOURCES = tests/unit/test_soft_system_vme.c $(softsystem_fakes)

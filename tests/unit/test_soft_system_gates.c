@@ -618,7 +618,7 @@ START_TEST(descriptor_questions)
     set_mode(SOFT_MACHINE_PROTECTED32, 0);
     m->state.gpr[X86_RAX] = SOFT_MACHINE_DATA32;
     ck_assert_int_eq(soft_machine_try(m, "0f02c8 0f03d0"), -1);
-    ck_assert_uint_eq(m->cpu->gpr[X86_RCX], 0x00c09300);
+    ck_assert_uint_eq(m->cpu->gpr[X86_RCX], 0x00cf9300);
     ck_assert_uint_eq(m->cpu->gpr[X86_RDX], UINT32_MAX);
 }
 END_TEST

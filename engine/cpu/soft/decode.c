@@ -47,7 +47,7 @@ static void shape_operand(struct shape *s, const char *operand)
 {
     char letter = operand[0], type = operand[0] != '\0' ? operand[1] : '\0';
 
-    if (s->size == '\0' && type != '\0' && strchr("bwdqvy", type) != NULL && letter != 'I' &&
+    if (s->size == '\0' && type != '\0' && strchr("bwdqvyz", type) != NULL && letter != 'I' &&
         letter != 'J')
         s->size = type;
     switch (letter) {
@@ -304,9 +304,9 @@ static unsigned operand_size(const struct source *s, const struct shape *shape, 
     case 'q':
         return 8;
     case 'y':
-        if (flags & ROW_CPL0 && code64) /* control and debug registers */
-            return 8;
-        return wide ? 8 : 4;
+        return wide || (flags & ROW_F64 && code64) ? 8 : 4;
+    case 'z':
+        wide = false;
     }
     if (code64 && (wide || flags & ROW_F64))
         return 8;

@@ -290,7 +290,7 @@ SOFT_OPERATION(ret_far)
 {
     unsigned size = insn->size;
     uint64_t rip = soft_peek(cpu, 0, size);
-    unsigned selector = soft_peek(cpu, size, size) & 0xffff, above = 2 * size + insn->imm;
+    unsigned selector = soft_peek(cpu, size, 2), above = 2 * size + insn->imm;
     struct soft_frame stack = soft_frame_current(cpu);
     struct soft_descriptor cs;
 

@@ -116,6 +116,12 @@ static void nop(struct soft_cpu *cpu, const struct soft_insn *insn)
 
 const struct soft_operation soft_operation_nop = {.name = "nop", .run = nop_run, .handler = nop};
 
+/* There are no caches, but it faults as a load does. */
+SOFT_OPERATION(clflush)
+{
+    soft_load8(cpu, soft_linear(cpu, insn, 1, SOFT_READ));
+}
+
 SOFT_OPERATION(mfence)
 {
     __builtin_ia32_mfence();

@@ -198,7 +198,6 @@ static uint64_t ins_item(struct soft_cpu *cpu, const struct soft_insn *insn, uin
 {
     uint64_t to = destination_linear(cpu, insn, SOFT_WRITE);
 
-    soft_io_check(cpu, soft_get16(cpu, X86_RDX), insn->size);
     /* The port must not be read if the store then faults or starts over. */
     soft_need_single(cpu);
     soft_probe_store(cpu, to, insn->size);
@@ -209,10 +208,8 @@ static uint64_t ins_item(struct soft_cpu *cpu, const struct soft_insn *insn, uin
 
 static uint64_t outs_item(struct soft_cpu *cpu, const struct soft_insn *insn, uint64_t count)
 {
-    uint64_t value;
+    uint64_t value = soft_load_sized(cpu, source_linear(cpu, insn), insn->size);
 
-    soft_io_check(cpu, soft_get16(cpu, X86_RDX), insn->size);
-    value = soft_load_sized(cpu, source_linear(cpu, insn), insn->size);
     soft_io_write(cpu, soft_get16(cpu, X86_RDX), value, insn->size);
     advance(cpu, insn, X86_RSI, 1);
     return 1;
@@ -251,6 +248,13 @@ static void repeat(struct soft_cpu *cpu, const struct soft_insn *insn, item_fn *
     }
 }
 
+/* Who may not use the port may not even by a count of 0. */
+static void repeat_port(struct soft_cpu *cpu, const struct soft_insn *insn, item_fn *item)
+{
+    soft_io_check(cpu, soft_get16(cpu, X86_RDX), insn->size);
+    repeat(cpu, insn, item);
+}
+
 /* CMPS and SCAS end by ZF too. SDM volume 2, REP: a fault leaves the flags as they were before. */
 static void repeat_compare(struct soft_cpu *cpu, const struct soft_insn *insn, pair_fn *next)
 {
@@ -286,5 +290,5 @@ STRING_OPERATION(stos, repeat, stos_items)
 STRING_OPERATION(lods, repeat, lods_item)
 STRING_OPERATION(cmps, repeat_compare, cmps_pair)
 STRING_OPERATION(scas, repeat_compare, scas_pair)
-STRING_OPERATION(ins, repeat, ins_item)
-STRING_OPERATION(outs, repeat, outs_item)
+STRING_OPERATION(ins, repeat_port, ins_item)
+STRING_OPERATION(outs, repeat_port, outs_item)

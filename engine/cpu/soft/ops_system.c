@@ -56,17 +56,22 @@ SOFT_OPERATION(mov_to_segment)
     shadow_of_stack_segment(cpu, insn->reg);
 }
 
+/* Of 32 bits on the stack the upper half stays as it is. */
 static void push_segment(struct soft_cpu *cpu, const struct soft_insn *insn, unsigned segment)
 {
-    soft_push(cpu, cpu->segment[segment].selector, insn->size);
+    unsigned size = insn->size;
+
+    soft_poke_below(cpu, size, cpu->segment[segment].selector, size == 4 ? 2 : size);
+    soft_set_sp(cpu, cpu->gpr[X86_RSP] - size);
 }
 
+/* Nothing but the selector is read. */
 static void pop_segment(struct soft_cpu *cpu, const struct soft_insn *insn, unsigned segment)
 {
-    uint64_t selector = soft_peek(cpu, 0, insn->size), sp = cpu->gpr[X86_RSP] + insn->size;
+    uint64_t selector = soft_peek(cpu, 0, 2), sp = cpu->gpr[X86_RSP] + insn->size;
     uint64_t mask = soft_stack_mask(cpu);
 
-    soft_load_segment(cpu, segment, selector & 0xffff);
+    soft_load_segment(cpu, segment, selector);
     /* By the size of the stack it came from, should that have been SS. */
     cpu->gpr[X86_RSP] = mask == 0xffff ? (cpu->gpr[X86_RSP] & ~mask) | (sp & mask) : sp & mask;
     shadow_of_stack_segment(cpu, segment);
@@ -305,7 +310,7 @@ SOFT_OPERATION(lar)
               has_system_type(cpu, d.attributes, 0x1a3e, 0x1a04);
 
     if (ok)
-        soft_set_reg(cpu, insn->reg, insn->size, d.high & 0xf0ff00);
+        soft_set_reg(cpu, insn->reg, insn->size, d.high & 0xffff00);
     set_zf(cpu, ok);
 }
 
@@ -425,10 +430,25 @@ static void set_cr3(struct soft_cpu *cpu, uint64_t value)
     soft_tlb_flush_local(cpu);
 }
 
+static void need_level_0(struct soft_cpu *cpu)
+{
+    if (cpu->cpl != 0)
+        soft_raise_gp0(cpu);
+}
+
+/* A register that there is not is #UD at each level. */
+static void check_cr(struct soft_cpu *cpu, unsigned number)
+{
+    if (number == 1 || (number > 4 && number != 8))
+        soft_raise_ud(cpu);
+    need_level_0(cpu);
+}
+
 SOFT_OPERATION(mov_from_cr)
 {
     uint64_t value;
 
+    check_cr(cpu, insn->reg);
     switch (insn->reg) {
     case 0:
         value = cpu->cr0;
@@ -442,12 +462,9 @@ SOFT_OPERATION(mov_from_cr)
     case 4:
         value = cpu->cr4;
         break;
-    case 8:
+    default:
         soft_leave_if_lent(cpu);
         value = soft_lapic_cr8(cpu->lapic);
-        break;
-    default:
-        soft_raise_ud(cpu);
     }
     soft_set_reg(cpu, insn->rm, insn->size, value);
 }
@@ -456,6 +473,7 @@ SOFT_OPERATION(mov_to_cr)
 {
     uint64_t value = soft_get_reg(cpu, insn->rm, insn->size);
 
+    check_cr(cpu, insn->reg);
     soft_leave_if_lent(cpu);
     switch (insn->reg) {
     case 0:
@@ -470,20 +488,20 @@ SOFT_OPERATION(mov_to_cr)
     case 4:
         set_cr4(cpu, value);
         break;
-    case 8:
+    default:
         if (value > 15)
             soft_raise_gp0(cpu);
         soft_lapic_set_cr8(cpu->lapic, value);
-        break;
-    default:
-        soft_raise_ud(cpu);
     }
 }
 
 /* DR4 and DR5 are DR6 and DR7 unless CR4.DE is set. */
 static unsigned debug_register(struct soft_cpu *cpu, const struct soft_insn *insn)
 {
-    if (insn->reg > 7 || ((insn->reg == 4 || insn->reg == 5) && cpu->cr4 & CR4_DE))
+    if (insn->reg > 7)
+        soft_raise_ud(cpu);
+    need_level_0(cpu);
+    if ((insn->reg == 4 || insn->reg == 5) && cpu->cr4 & CR4_DE)
         soft_raise_ud(cpu);
     if (cpu->dr[7] & DR7_GD) {
         cpu->dr[6] |= DR6_BD;
