@@ -2,6 +2,9 @@
 check_PROGRAMS += tests/diff/test_soft_diff
 TESTS += tests/diff/test_soft_diff
 tests_diff_test_soft_diff_SOURCES = tests/diff/test_soft_diff.c \
+	tests/diff/case.c tests/diff/case.h tests/diff/case_state.c tests/diff/case_system.c \
+	tests/diff/compare.c tests/diff/coverage.c tests/diff/coverage.h tests/diff/directed.def \
+	tests/diff/descriptors.c tests/diff/descriptors.h \
 	tests/diff/native.c tests/diff/native.h \
 	tests/diff/soft_runner.c tests/diff/soft_runner.h \
 	tests/diff/values.c tests/diff/values.h
@@ -11,6 +14,7 @@ tests_diff_test_soft_diff_LDADD = engine/libengine.a core/libcore.a $(GLIB_LIBS)
 check_PROGRAMS += tests/diff/test_soft_sequences
 TESTS += tests/diff/test_soft_sequences
 tests_diff_test_soft_sequences_SOURCES = tests/diff/test_soft_sequences.c \
+	tests/diff/descriptors.c tests/diff/descriptors.h \
 	tests/diff/native.c tests/diff/native.h \
 	tests/diff/soft_runner.c tests/diff/soft_runner.h \
 	tests/diff/values.c tests/diff/values.h

@@ -3,21 +3,47 @@
 
 #include <setjmp.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "engine/cpu/soft/block.h"
 #include "engine/cpu/soft/exec.h"
 #include "engine/cpu/soft/flags.h"
 #include "engine/cpu/soft/soft.h"
 #include "engine/cpu/soft/soft_vcpu.h"
+#include "engine/cpu/soft/stack.h"
+#include "tests/diff/descriptors.h"
 
-#define TABLES_SIZE (4 * 4096)
+#define TABLES_SIZE (6 * 4096)
 #define PAGE_FLAGS 0x67u /* present, writable, user, accessed, dirty */
+#define PAGE_USER 4u
+
+/* The last two pages of the tables are the kernel's. */
+#define SYSTEM (NATIVE_DATA + 0x20000)
+#define SYSTEM_PAGE 4
+#define GDT 0
+#define LDT 0x100
+#define TSS 0x200
+#define TSS_IO_BASE 0x66
+#define TSS_LIMIT 0x67
+#define STACK_TOP 0x800
+#define IDT 0x800
+#define IDT_SIZE 0x800
+#define HANDLERS 0x1000
+#define HANDLER_SIZE 16
+
+/* In AT_HWCAP2: the kernel lets programs write their FS and GS bases. */
+#ifndef HWCAP2_FSGSBASE
+#define HWCAP2_FSGSBASE (1u << 1)
+#endif
 
 enum { UNWIND_EXCEPTION = 1, UNWIND_SINGLE }; /* as exec.c says by longjmp() */
 
 #define CODE64_SEGMENT (0xfbu | SEG_L | SEG_G)
 #define CODE32_SEGMENT (0xfbu | SEG_DB | SEG_G)
 #define DATA_SEGMENT (0xf3u | SEG_DB | SEG_G)
+#define TSS_BUSY 0x8bu
+#define LDT_PRESENT 0x82u
+#define GATE_ATTRIBUTES UINT64_C(0x8e00) /* present, DPL 0, an interrupt gate */
 
 struct soft_runner {
     struct board board;
@@ -29,9 +55,31 @@ struct soft_runner {
     bool single;
 };
 
-static void map_page(uint64_t *table, uint64_t linear)
+static void map_page(uint64_t *table, uint64_t linear, uint64_t physical, unsigned flags)
 {
-    table[linear >> 12 & 511] = linear | PAGE_FLAGS;
+    table[linear >> 12 & 511] = physical | flags;
+}
+
+/* Descriptors as in a process of Linux; a program may raise #BP and #OF. */
+static void make_system(uint8_t *system)
+{
+    uint64_t stack = SYSTEM + STACK_TOP, ldt[LDT_COUNT];
+    uint64_t *idt = (uint64_t *)(system + IDT);
+
+    descriptors_make_gdt((uint64_t *)(system + GDT), SYSTEM + TSS, SYSTEM + LDT);
+    descriptors_make_ldt(ldt);
+    memcpy(system + LDT, ldt, sizeof(ldt));
+    memcpy(system + TSS + 4, &stack, sizeof(stack)); /* of CPL 0 */
+    system[TSS + TSS_IO_BASE] = TSS_LIMIT + 1;
+    for (unsigned i = 0; i < IDT_SIZE / 16; i++) {
+        uint64_t handler = SYSTEM + HANDLERS + i * HANDLER_SIZE;
+        uint64_t dpl = i == X86_BP || i == X86_OF ? 3 : 0;
+
+        idt[i * 2] = (handler & 0xffff) | GDT_KERNEL_CODE << 16 |
+                     (GATE_ATTRIBUTES | dpl << 13) << 32 | (handler >> 16 & 0xffff) << 48;
+        idt[i * 2 + 1] = handler >> 32;
+        memcpy(system + HANDLERS + i * HANDLER_SIZE, "\x0f\x0b", 2);
+    }
 }
 
 /* Data and code at their addresses in this process; they are in the same 2 MiB. */
@@ -43,26 +91,32 @@ static void make_tables(uint64_t *memory)
     memory[512] = 2 * 4096 | PAGE_FLAGS;
     memory[2 * 512 + (NATIVE_DATA >> 21)] = 3 * 4096 | PAGE_FLAGS;
     for (uint64_t at = 0; at < NATIVE_DATA_SIZE; at += 4096)
-        map_page(table, NATIVE_DATA + at);
+        map_page(table, NATIVE_DATA + at, NATIVE_DATA + at, PAGE_FLAGS);
     for (uint64_t at = 0; at < NATIVE_CODE_SIZE; at += 4096)
-        map_page(table, NATIVE_CODE + at);
+        map_page(table, NATIVE_CODE + at, NATIVE_CODE + at, PAGE_FLAGS);
+    for (uint64_t at = SYSTEM_PAGE * 4096; at < TABLES_SIZE; at += 4096)
+        map_page(table, SYSTEM + at - SYSTEM_PAGE * 4096, at, PAGE_FLAGS & ~PAGE_USER);
+    make_system((uint8_t *)memory + SYSTEM_PAGE * 4096);
 }
 
 static void set_mode(struct soft_runner *r)
 {
     struct x86_state state = {
         .rflags = X86_FLAG_1 | X86_FLAG_IF,
-        .cr0 = CR0_PE | CR0_PG | CR0_NE | CR0_MP | CR0_ET,
-        .cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE,
-        .efer = EFER_LME | EFER_LMA,
+        .cr0 = CR0_PE | CR0_PG | CR0_NE | CR0_MP | CR0_ET | CR0_WP | CR0_AM,
+        .cr4 = CR4_PAE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE,
+        .efer = EFER_LME | EFER_LMA | EFER_SCE,
+        .gdt = {SYSTEM + GDT, GDT_COUNT * 8 - 1},
+        .idt = {SYSTEM + IDT, IDT_SIZE - 1},
+        .tr = {SYSTEM + TSS, TSS_LIMIT, TSS_BUSY, GDT_TSS},
+        .ldtr = {SYSTEM + LDT, LDT_COUNT * 8 - 1, LDT_PRESENT, GDT_TSS + 16},
     };
 
-    for (unsigned i = 0; i < X86_SEGMENTS; i++)
-        state.segment[i] = (struct x86_segment){
-            .limit = UINT32_MAX,
-            .attributes = i == X86_CS ? CODE64_SEGMENT : DATA_SEGMENT,
-            .selector = 0x2b,
-        };
+    if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+        state.cr4 |= CR4_FSGSBASE;
+    /* CPL 3 */
+    state.segment[X86_CS].attributes = CODE64_SEGMENT;
+    state.segment[X86_SS].attributes = DATA_SEGMENT;
     r->vcpu->ops->set_state(r->vcpu, &state);
     r->cpu->xcr0 = XCR0_VALID;
 }
@@ -120,12 +174,18 @@ void soft_runner_set_code(struct soft_runner *r, const void *code, unsigned size
 static enum native_fault fault_of_vector(unsigned vector)
 {
     switch (vector) {
+    case X86_DB:
+    case X86_BP:
+        return NATIVE_TRAP;
     case X86_DE:
         return NATIVE_DIVIDE;
     case X86_UD:
         return NATIVE_UD;
-    case X86_GP:
+    case X86_OF:
+    case X86_BR:
+    case X86_NP:
     case X86_SS_FAULT:
+    case X86_GP:
         return NATIVE_GP;
     case X86_PF:
         return NATIVE_PF;
@@ -134,6 +194,50 @@ static enum native_fault fault_of_vector(unsigned vector)
         return NATIVE_FP;
     }
     return NATIVE_OTHER;
+}
+
+static void set_segment(struct soft_cpu *cpu, unsigned segment, uint16_t selector,
+                        uint32_t attributes, uint64_t base)
+{
+    cpu->segment[segment] = (struct soft_segment){
+        .base = base,
+        .limit = attributes != 0 ? UINT32_MAX : 0,
+        .attributes = attributes,
+        .selector = selector,
+    };
+}
+
+/* Those that native_set_segments() gives, or null ones. */
+static void set_segments(struct soft_cpu *cpu, const struct native_state *s)
+{
+    for (unsigned i = 0; i < X86_SEGMENTS; i++) {
+        uint32_t attributes = s->segment[i] == USER_DATA     ? DATA_SEGMENT
+                              : s->segment[i] == USER_CODE32 ? CODE32_SEGMENT
+                              : s->segment[i] == USER_CODE64 ? CODE64_SEGMENT
+                                                             : 0;
+
+        set_segment(cpu, i, s->segment[i], attributes,
+                    i == X86_FS   ? s->fs_base
+                    : i == X86_GS ? s->gs_base
+                                  : 0);
+    }
+    cpu->cpl = 3;
+}
+
+/* INT n and ICEBP are delivered: the program is what the handler's stack says, the vector where the
+ * handler stands. */
+static enum native_fault leave_handler(struct soft_runner *r)
+{
+    const uint64_t *frame =
+        (const uint64_t *)(r->tables.host + SYSTEM_PAGE * 4096 + STACK_TOP - 5 * 8);
+    unsigned vector = (r->cpu->rip - SYSTEM - HANDLERS) / HANDLER_SIZE;
+
+    r->cpu->rip = frame[0];
+    r->cpu->segment[X86_CS].selector = frame[1];
+    soft_set_rflags(r->cpu, frame[2], UINT64_MAX);
+    r->cpu->gpr[X86_RSP] = frame[3];
+    r->cpu->segment[X86_SS].selector = frame[4];
+    return fault_of_vector(vector);
 }
 
 /* As soft_cpu_run() does, but for the delivery of exceptions. */
@@ -150,7 +254,7 @@ static enum native_fault run_to_fault(struct soft_runner *r)
         cpu->single = false;
     }
     if (why == UNWIND_EXCEPTION)
-        return fault_of_vector(cpu->exception.vector);
+        return cpu->cpl == 3 ? fault_of_vector(cpu->exception.vector) : leave_handler(r);
     for (;;) {
         uint32_t requests = __atomic_exchange_n(&cpu->requests, 0, __ATOMIC_SEQ_CST);
         bool single = r->single || why == UNWIND_SINGLE;
@@ -174,12 +278,13 @@ enum native_fault soft_runner_run(struct soft_runner *r, struct native_state *st
     struct soft_cpu *cpu = r->cpu;
     enum native_fault fault;
 
-    cpu->segment[X86_CS].attributes = state->narrow ? CODE32_SEGMENT : CODE64_SEGMENT;
-    soft_mode_changed(cpu);
+    set_segments(cpu, state);
     memcpy(cpu->gpr, state->gpr, sizeof(state->gpr));
     cpu->rip = state->rip;
     cpu->rflags = state->rflags & ~X86_FLAGS_ARITHMETIC;
     soft_set_arithmetic_flags(cpu, state->rflags);
+    soft_mode_changed(cpu);
+    cpu->interrupt_shadow = false;
     soft_fpu_set_image(&cpu->fpu, &state->fpu);
     cpu->link_from = NULL;
     r->single = single;
@@ -187,6 +292,10 @@ enum native_fault soft_runner_run(struct soft_runner *r, struct native_state *st
     memcpy(state->gpr, cpu->gpr, sizeof(state->gpr));
     state->rip = cpu->rip;
     state->rflags = cpu->rflags | soft_arithmetic_flags(cpu);
+    for (unsigned i = 0; i < X86_SEGMENTS; i++)
+        state->segment[i] = cpu->segment[i].selector;
+    state->fs_base = cpu->segment[X86_FS].base;
+    state->gs_base = cpu->segment[X86_GS].base;
     soft_fpu_get_image(&cpu->fpu, &state->fpu);
     return fault;
 }

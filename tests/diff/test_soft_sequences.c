@@ -382,6 +382,7 @@ static void make_state(struct test *t)
     s->gpr[COUNTER] = 1 + below(t, 6);
     s->gpr[X86_RSP] = NATIVE_DATA + NATIVE_DATA_SIZE - 1024 +
                       (below(t, 64) & (value_chance(t->rand, 4) ? 63 : 56));
+    native_set_segments(s);
     s->rip = NATIVE_CODE + t->insn[0].at;
     s->rflags = X86_FLAG_1 | X86_FLAG_IF | (value_random64(t->rand) & ALL);
     value_vector(t->rand, t->data_before, NATIVE_DATA_SIZE);

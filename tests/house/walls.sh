@@ -35,4 +35,16 @@ except= wall "the interface knows no engine" "${include}(engine|display)/" ui
 except= wall "nothing points back to the interface" "${include}ui/" core engine display usb disks
 except= wall "core stands alone" "${include}(display|disks|usb)/" core
 
+# The tests that tests/diff/directed.def names.
+missing=$(sed -n 's/^DIRECTED([a-z0-9_]*, \([a-z0-9_]*\), \([a-z0-9_]*\))$/\1 \2/p' tests/diff/directed.def |
+    sort -u | while read -r suite test; do
+        grep -q "^START_TEST($test)\$" "tests/unit/$suite.c" || echo "$suite: $test"
+    done)
+if [ -n "$missing" ]; then
+    printf 'FAIL directed tests of instructions exist\n%s\n' "$missing"
+    failed=1
+else
+    echo 'ok   directed tests of instructions exist'
+fi
+
 exit $failed
