@@ -7,18 +7,70 @@
 #include <sys/ioctl.h>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "engine/cpu/soft/core.h"
 
 #define MAX_ENTRIES 256
 #define CPUID_1_EDX_HTT (1u << 28)
 
+#define BIT(n) (1u << (n))
+
+/* Features that are no instructions, or that KVM executes itself, as EAX, EBX, ECX, EDX. */
+static const struct {
+    uint32_t function, index, keep[4];
+} limited[] = {
+    {.function = 0x1,
+     .keep = {UINT32_MAX, UINT32_MAX,
+              BIT(15) /* PDCM */ | BIT(17) /* PCID */ | BIT(27) /* OSXSAVE */ |
+                  BIT(30) /* RDRAND */,
+              UINT32_MAX}},
+    {.function = 0x7,
+     .keep = {UINT32_MAX,
+              BIT(6) | BIT(13) /* x87 pointers */ | BIT(9) /* ERMS */ | BIT(10) /* INVPCID */ |
+                  BIT(18) /* RDSEED */,
+              BIT(22) /* RDPID */ | BIT(25) /* CLDEMOTE */,
+              BIT(4) /* FSRM */ | BIT(9) | BIT(10) | 0xfc000000 /* speculation */}},
+    {.function = 0x7,
+     .index = 1,
+     .keep = {BIT(10) | BIT(11) | BIT(12) /* fast strings */, 0, 0, 0}},
+    {.function = 0xd, .index = 1, .keep = {0, UINT32_MAX, UINT32_MAX, UINT32_MAX}},
+    {.function = 0x80000001,
+     .keep = {UINT32_MAX, UINT32_MAX, BIT(1) | BIT(4) | BIT(8) | BIT(9) | BIT(22),
+              ~(BIT(30) | BIT(31)) /* 3DNow! */}},
+};
+
+void kvm_cpuid_limit(struct kvm_cpuid2 *cpuid)
+{
+    for (unsigned i = 0; i < cpuid->nent; i++) {
+        struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+        for (unsigned j = 0; j < G_N_ELEMENTS(limited); j++) {
+            uint32_t features[4];
+
+            if (e->function != limited[j].function || e->index != limited[j].index)
+                continue;
+            soft_core_features(e->function, e->index, features);
+            e->eax &= limited[j].keep[0] | features[0];
+            e->ebx &= limited[j].keep[1] | features[1];
+            e->ecx &= limited[j].keep[2] | features[2];
+            e->edx &= limited[j].keep[3] | features[3];
+        }
+    }
+}
+
 bool kvm_cpuid_query(struct kvm_accel *kvm, GError **err)
 {
     size_t size = sizeof(struct kvm_cpuid2) + MAX_ENTRIES * sizeof(struct kvm_cpuid_entry2);
+    g_autofree char *reason = NULL;
 
     kvm->cpuid = g_malloc0(size);
     kvm->cpuid->nent = MAX_ENTRIES;
     if (ioctl(kvm->device_fd, KVM_GET_SUPPORTED_CPUID, kvm->cpuid) != 0)
         return vmdesk_error_from_errno(err, errno, NULL, "KVM_GET_SUPPORTED_CPUID");
+    kvm->interprets = !kvm_is_native(&reason);
+    log_info("kvm", "%s", reason);
+    if (kvm->interprets)
+        kvm_cpuid_limit(kvm->cpuid);
     return true;
 }
 

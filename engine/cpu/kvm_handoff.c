@@ -64,10 +64,7 @@ static struct soft_cores *cores_of(struct kvm_accel *kvm)
 
     g_mutex_lock(&kvm->accel.board->lock);
     if (kvm->cores == NULL) {
-        g_autofree char *reason = NULL;
-
-        kvm->interprets = !kvm_is_native(&reason);
-        log_info("kvm", "the software CPU executes what KVM cannot: %s", reason);
+        log_info("kvm", "the software CPU executes what KVM cannot");
         kvm->cores = soft_cores_new(kvm->accel.board, kvm->accel.cpus, &owner);
         kvm->cores_listener = soft_cores_listener(kvm->cores, &kvm->cores_opaque);
         for (size_t i = 0; (section = memory_map_section(map, i)) != NULL; i++) {

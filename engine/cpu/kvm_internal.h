@@ -38,7 +38,7 @@ struct kvm_accel {
     struct soft_cores *cores;
     const struct memory_listener *cores_listener;
     void *cores_opaque;
-    bool interprets;    /* KVM does not run guests natively; valid once there are cores */
+    bool interprets;    /* KVM does not run guests natively */
     bool nested_paging; /* it has no page tables of its own for them */
 };
 
@@ -81,6 +81,9 @@ struct vcpu *kvm_vcpu_new(struct accel *accel, unsigned index, GError **err);
 
 /* kvm_cpuid.c */
 bool kvm_cpuid_query(struct kvm_accel *kvm, GError **err);
+/* Leaves the features that KVM or the software CPU executes: for a KVM that interprets, and so fails
+ * at the instructions of others. */
+void kvm_cpuid_limit(struct kvm_cpuid2 *cpuid);
 bool kvm_cpuid_apply(struct kvm_vcpu *vcpu, unsigned cpus, GError **err);
 
 /* kvm_state.c */

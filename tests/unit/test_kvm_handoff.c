@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/cpu/accel.h"
+#include "engine/cpu/kvm_internal.h"
 #include "engine/cpu/soft/x86.h"
 #include "engine/cpu/vcpu_set.h"
 
@@ -207,6 +207,38 @@ static void compare(const char *program, bool avx)
     }
 }
 
+/* What an interpreting KVM's guests are not offered: it may fail at each of these instructions. */
+START_TEST(features)
+{
+    struct kvm_cpuid2 *cpuid = g_malloc0(sizeof(*cpuid) + 4 * sizeof(cpuid->entries[0]));
+    struct kvm_cpuid_entry2 *e = cpuid->entries;
+
+    cpuid->nent = 4;
+    memset(e, 0xff, 4 * sizeof(*e));
+    e[0].function = 1;
+    e[1].function = 7;
+    e[1].index = 0;
+    e[2].function = 0xd;
+    e[2].index = 1;
+    e[3].function = 0x80000001;
+    e[3].index = 0;
+    e[0].index = 0;
+    kvm_cpuid_limit(cpuid);
+    ck_assert_uint_eq(e[0].ecx & (1u << 12 | 1u << 28 | 1u << 29), 0); /* FMA, AVX, F16C */
+    ck_assert_uint_eq(e[0].ecx & 1u << 13, 1u << 13);                  /* CMPXCHG16B */
+    ck_assert_uint_eq(e[0].edx, UINT32_MAX);
+    ck_assert_uint_eq(e[1].ebx & (1u << 3 | 1u << 5 | 1u << 8 | 1u << 16), 0); /* BMI, AVX */
+    ck_assert_uint_eq(e[1].ebx & 1u << 20, 1u << 20);                          /* SMAP */
+    ck_assert_uint_eq(e[1].ecx & 1u << 16, 0);                                 /* 5 levels */
+    ck_assert_uint_eq(e[1].edx & 1u << 31, 1u << 31);                          /* SSBD */
+    ck_assert_uint_eq(e[2].eax, 3);                                            /* no XSAVES */
+    ck_assert_uint_eq(e[2].ebx, UINT32_MAX);
+    ck_assert_uint_eq(e[3].ecx & 1u << 5, 0);         /* LZCNT */
+    ck_assert_uint_eq(e[3].edx & 1u << 29, 1u << 29); /* long mode */
+    g_free(cpuid);
+}
+END_TEST
+
 START_TEST(integer)
 {
     static const char *const programs[] = {
@@ -322,6 +354,7 @@ int main(void)
         return 77;
     }
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, features);
     tcase_add_test(tc, integer);
     tcase_add_test(tc, strings);
     tcase_add_test(tc, floating_point);

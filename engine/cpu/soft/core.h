@@ -48,4 +48,8 @@ enum soft_core_end soft_core_run(struct soft_core *core, struct x86_state *state
 void soft_core_kick(struct soft_core *core);
 void soft_core_unkick(struct soft_core *core);
 
+/* The feature bits of this CPUID leaf (1; 7 and 0xd with this subleaf; 0x80000001) that cores
+ * execute. ret: EAX, EBX, ECX, EDX; what else stands in the leaf is 0. Any thread. */
+void soft_core_features(uint32_t leaf, uint32_t subleaf, uint32_t ret[4]);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "engine/cpu/soft/core.h"
 #include "engine/cpu/soft/lapic.h"
 #include "engine/cpu/soft/msr.h"
 
@@ -69,14 +70,32 @@ static void topology(struct soft_cpu *cpu, uint32_t subleaf, uint32_t ret[4])
     }
 }
 
-static void features(struct soft_cpu *cpu, uint32_t ret[4])
+void soft_core_features(uint32_t leaf, uint32_t subleaf, uint32_t ret[4])
+{
+    memset(ret, 0, 4 * sizeof(uint32_t));
+    if (leaf == 0x1) {
+        ret[2] = FEATURES_1_ECX | soft_fpu_cpuid_ecx();
+        ret[3] = FEATURES_1_EDX | soft_fpu_cpuid_edx();
+    } else if (leaf == 0x7 && subleaf == 0) {
+        ret[1] = FEATURES_7_EBX;
+        ret[2] = FEATURES_7_ECX;
+        ret[3] = FEATURES_7_EDX;
+    } else if (leaf == 0x7 && subleaf == 2) {
+        ret[3] = FEATURES_7_2_EDX;
+    } else if (leaf == 0xd) {
+        soft_fpu_cpuid_xsave(subleaf, ret);
+    } else if (leaf == 0x80000001) {
+        ret[2] = FEATURES_EXT_ECX;
+        ret[3] = FEATURES_EXT_EDX;
+    }
+}
+
+static void identify(struct soft_cpu *cpu, uint32_t ret[4])
 {
     unsigned cpus = cpu->accel->accel.cpus;
 
     ret[0] = SIGNATURE;
     ret[1] = cpu->index << 24 | cpus << 16 | 8 << 8; /* CLFLUSH in units of 8 bytes */
-    ret[2] = FEATURES_1_ECX | soft_fpu_cpuid_ecx();
-    ret[3] = FEATURES_1_EDX | soft_fpu_cpuid_edx();
     if (cpu->cr4 & CR4_OSXSAVE)
         ret[2] |= FEATURE_1_ECX_OSXSAVE;
     if (soft_lapic_enabled(cpu->lapic))
@@ -89,7 +108,7 @@ void soft_cpuid(struct soft_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t 
 {
     unsigned cpus = cpu->accel->accel.cpus;
 
-    memset(ret, 0, 4 * sizeof(uint32_t));
+    soft_core_features(leaf, subleaf, ret);
     if (leaf >= 0x40000000 && leaf < 0x80000000 && leaf != 0x40000000)
         return;
     /* An unknown leaf answers as the highest basic one. */
@@ -103,23 +122,14 @@ void soft_cpuid(struct soft_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t 
         memcpy(&ret[2], "ntel", 4);
         break;
     case 0x1:
-        features(cpu, ret);
+        identify(cpu, ret);
         break;
     case 0x7:
-        if (subleaf == 0) {
+        if (subleaf == 0)
             ret[0] = 2; /* the last subleaf */
-            ret[1] = FEATURES_7_EBX;
-            ret[2] = FEATURES_7_ECX;
-            ret[3] = FEATURES_7_EDX;
-        } else if (subleaf == 2) {
-            ret[3] = FEATURES_7_2_EDX;
-        }
         break;
     case 0xb:
         topology(cpu, subleaf, ret);
-        break;
-    case 0xd:
-        soft_fpu_cpuid_xsave(subleaf, ret);
         break;
     case 0x15: /* TSC = crystal of 1 GHz */
         ret[0] = ret[1] = 1;
@@ -135,10 +145,6 @@ void soft_cpuid(struct soft_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t 
         break;
     case 0x80000000:
         ret[0] = MAX_EXTENDED_LEAF;
-        break;
-    case 0x80000001:
-        ret[2] = FEATURES_EXT_ECX;
-        ret[3] = FEATURES_EXT_EDX;
         break;
     case 0x80000002:
         set_text(ret, "vmdesk software ");
