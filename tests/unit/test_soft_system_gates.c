@@ -620,6 +620,12 @@ START_TEST(descriptor_questions)
     ck_assert_int_eq(soft_machine_try(m, "0f02c8 0f03d0"), -1);
     ck_assert_uint_eq(m->cpu->gpr[X86_RCX], 0x00cf9300);
     ck_assert_uint_eq(m->cpu->gpr[X86_RDX], UINT32_MAX);
+    /* lar ecx, [eax]: nothing but the selector is read. */
+    set_mode(SOFT_MACHINE_PROTECTED32, 0);
+    soft_machine_set_descriptor(m, FREE, SOFT_MACHINE_DATA, 1, SEG_P | SEG_S | SEG_WRITABLE);
+    m->state.gpr[X86_RAX] = 0;
+    m->state.gpr[X86_RBX] = FREE;
+    ck_assert_int_eq(soft_machine_try(m, "8edb 0f0208 0f0310"), -1);
 }
 END_TEST
 

@@ -11,11 +11,12 @@
     (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | \
      CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
 
-static uint64_t operand(struct soft_cpu *cpu, const struct soft_insn *insn)
+/* Ew, whatever size the other operand has. */
+static unsigned word_operand(struct soft_cpu *cpu, const struct soft_insn *insn)
 {
     if (insn->flags & SOFT_INSN_MEM)
-        return soft_load_sized(cpu, soft_linear(cpu, insn, insn->size, SOFT_READ), insn->size);
-    return soft_get_reg(cpu, insn->rm, insn->size);
+        return soft_load16(cpu, soft_linear(cpu, insn, 2, SOFT_READ));
+    return soft_get16(cpu, insn->rm);
 }
 
 /* A selector or the like: 2 bytes to memory, the operand size to a register. */
@@ -52,7 +53,7 @@ SOFT_OPERATION(mov_to_segment)
 {
     if (insn->reg >= X86_SEGMENTS || insn->reg == X86_CS)
         soft_raise_ud(cpu);
-    soft_load_segment(cpu, insn->reg, operand(cpu, insn) & 0xffff);
+    soft_load_segment(cpu, insn->reg, word_operand(cpu, insn));
     shadow_of_stack_segment(cpu, insn->reg);
 }
 
@@ -226,7 +227,7 @@ static void load_system_segment(struct soft_cpu *cpu, struct soft_segment *s, un
 
 SOFT_OPERATION(lldt)
 {
-    unsigned selector = operand(cpu, insn) & 0xffff;
+    unsigned selector = word_operand(cpu, insn);
     struct soft_descriptor d;
 
     if (SELECTOR_IS_NULL(selector)) {
@@ -245,7 +246,7 @@ SOFT_OPERATION(lldt)
 
 SOFT_OPERATION(ltr)
 {
-    unsigned selector = operand(cpu, insn) & 0xffff, type;
+    unsigned selector = word_operand(cpu, insn), type;
     struct soft_descriptor d;
 
     if (SELECTOR_IS_NULL(selector))
@@ -282,7 +283,7 @@ static bool is_visible(struct soft_cpu *cpu, unsigned selector, struct soft_desc
 SOFT_OPERATION(verr)
 {
     struct soft_descriptor d;
-    bool ok = is_visible(cpu, operand(cpu, insn) & 0xffff, &d);
+    bool ok = is_visible(cpu, word_operand(cpu, insn), &d);
 
     set_zf(cpu, ok && d.attributes & SEG_S &&
                     (!(d.attributes & SEG_CODE) || d.attributes & SEG_READABLE));
@@ -291,7 +292,7 @@ SOFT_OPERATION(verr)
 SOFT_OPERATION(verw)
 {
     struct soft_descriptor d;
-    bool ok = is_visible(cpu, operand(cpu, insn) & 0xffff, &d);
+    bool ok = is_visible(cpu, word_operand(cpu, insn), &d);
 
     set_zf(cpu, ok && (d.attributes & (SEG_S | SEG_CODE | SEG_WRITABLE)) == (SEG_S | SEG_WRITABLE));
 }
@@ -306,7 +307,7 @@ static bool has_system_type(const struct soft_cpu *cpu, uint32_t attributes, uin
 SOFT_OPERATION(lar)
 {
     struct soft_descriptor d;
-    bool ok = is_visible(cpu, operand(cpu, insn) & 0xffff, &d) &&
+    bool ok = is_visible(cpu, word_operand(cpu, insn), &d) &&
               has_system_type(cpu, d.attributes, 0x1a3e, 0x1a04);
 
     if (ok)
@@ -317,7 +318,7 @@ SOFT_OPERATION(lar)
 SOFT_OPERATION(lsl)
 {
     struct soft_descriptor d;
-    bool ok = is_visible(cpu, operand(cpu, insn) & 0xffff, &d) &&
+    bool ok = is_visible(cpu, word_operand(cpu, insn), &d) &&
               has_system_type(cpu, d.attributes, 0x0a0e, 0x0a04);
 
     if (ok)
@@ -327,7 +328,7 @@ SOFT_OPERATION(lsl)
 
 SOFT_OPERATION(arpl)
 {
-    uint16_t selector = operand(cpu, insn), rpl = cpu->gpr[insn->reg] & 3;
+    uint16_t selector = word_operand(cpu, insn), rpl = cpu->gpr[insn->reg] & 3;
     bool raised = SELECTOR_RPL(selector) < rpl;
 
     if (raised)
@@ -540,7 +541,7 @@ SOFT_OPERATION(smsw)
 
 SOFT_OPERATION(lmsw)
 {
-    uint64_t value = operand(cpu, insn);
+    uint64_t value = word_operand(cpu, insn);
 
     soft_leave_if_lent(cpu);
     /* It can set PE, but not clear it. */
