@@ -59,6 +59,19 @@ int file_write_all(struct file *file, const struct iovec *iov, unsigned count, u
     return move_all(file, file->ops->write, iov, count, offset);
 }
 
+bool file_read_now(struct file *file, const struct iovec *iov, unsigned count, uint64_t offset)
+{
+    uint64_t length = 0;
+    ssize_t moved;
+
+    if (file->ops->read_now == NULL || count > FILE_MAX_IOV)
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        length += iov[i].iov_len;
+    moved = file->ops->read_now(file, iov, count, offset);
+    return moved >= 0 && (uint64_t)moved == length;
+}
+
 int file_read_buffer(struct file *file, void *buffer, size_t size, uint64_t offset)
 {
     const struct iovec iov = {buffer, size};

@@ -4,8 +4,8 @@
  * faults in its place.
  *
  * Thread: the calls wait for the disk, so they are made on threads of an I/O context, or by the
- * owner for work that takes its time; any number at once. submit does not wait. open and close:
- * the owner's thread.
+ * owner for work that takes its time; any number at once. read_now and submit do not wait. open and
+ * close: the owner's thread.
  */
 #ifndef DISKS_FILE_H
 #define DISKS_FILE_H
@@ -62,6 +62,10 @@ struct file_ops {
     /* Whether offset, inside the file, has data, or reads as zeros for not being stored; and how
      * far from there it is so, at least 1. */
     int (*extent)(struct file *file, uint64_t offset, bool *ret_data, uint64_t *ret_length);
+    /* As read, of what is at hand without the disk, as in the host's cache: fewer bytes or -EAGAIN
+     * where it ends. */
+    ssize_t (*read_now)(struct file *file, const struct iovec *iov, unsigned count,
+                        uint64_t offset);
     /* Starts a request. false: it cannot now; use the calls that wait. */
     bool (*submit)(struct file *file, struct file_request *request);
 };
@@ -91,6 +95,9 @@ void file_close(struct file *file); /* NULL is fine */
 /* All of iov, at most FILE_MAX_IOV elements, or a negative errno: -EIO where the file ends. */
 int file_read_all(struct file *file, const struct iovec *iov, unsigned count, uint64_t offset);
 int file_write_all(struct file *file, const struct iovec *iov, unsigned count, uint64_t offset);
+/* All of iov, without waiting. false: use the calls that wait, which also tell of errors; some of
+ * iov may have been read. */
+bool file_read_now(struct file *file, const struct iovec *iov, unsigned count, uint64_t offset);
 /* The same with one buffer. */
 int file_read_buffer(struct file *file, void *buffer, size_t size, uint64_t offset);
 int file_write_buffer(struct file *file, const void *buffer, size_t size, uint64_t offset);

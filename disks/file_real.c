@@ -39,6 +39,7 @@ struct real_file {
     /* Held by writes to the host's cache that last. File systems let one in at a time, and keep the
      * processors of the others busy meanwhile. */
     GMutex lasting_write;
+    int read_now_refused; /* atomic; the file system does not read without waiting */
     bool threads;
     GOnce ring; /* struct uring; made by the first request, NULL where there is none to have */
 };
@@ -58,6 +59,23 @@ static ssize_t real_read(struct file *file, const struct iovec *iov, unsigned co
         return direct_read(real->direct, iov, count, offset);
     moved = preadv(real->fd, iov, count, offset);
     return moved < 0 ? -errno : moved;
+}
+
+static ssize_t real_read_now(struct file *file, const struct iovec *iov, unsigned count,
+                             uint64_t offset)
+{
+    struct real_file *real = to_real(file);
+    ssize_t moved;
+
+    /* Past the cache it would wait for the disk all the same. */
+    if (real->direct != NULL || g_atomic_int_get(&real->read_now_refused))
+        return -EAGAIN;
+    moved = preadv2(real->fd, iov, count, offset, RWF_NOWAIT);
+    if (moved >= 0)
+        return moved;
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)
+        g_atomic_int_set(&real->read_now_refused, 1);
+    return -EAGAIN;
 }
 
 static uint64_t iov_length(const struct iovec *iov, unsigned count)
@@ -153,7 +171,11 @@ static bool real_submit(struct file *file, struct file_request *request)
         return false;
     if (real->direct != NULL)
         return submit_direct(real, ring, request);
-    uring_submit(ring, request);
+    if (uring_completes(ring) &&
+        file_read_now(file, request->iov, request->iov_count, request->offset))
+        uring_done(ring, request);
+    else
+        uring_submit(ring, request);
     return true;
 }
 
@@ -270,6 +292,7 @@ static const struct file_ops real_ops = {
     .write_zeroes = real_write_zeroes,
     .allocate = real_allocate,
     .extent = real_extent,
+    .read_now = real_read_now,
     .submit = real_submit,
 };
 

@@ -8,7 +8,7 @@
 #include "core/log.h"
 
 #define IDLE_USEC (5 * G_USEC_PER_SEC)
-#define BATCH 32
+#define BATCH 32 /* completions in a row, without a look at the ring */
 /* How long the kernel may refuse a request for lack of memory until we ask again. */
 #define RETRY_NSEC (10 * 1000 * 1000)
 
@@ -24,6 +24,9 @@ struct operation {
     int error; /* when it is done */
 };
 
+/* The ring of which this is the thread. */
+static GPrivate current_ring;
+
 struct uring {
     int fd;
     struct io_uring ring; /* its submission side under the lock; the other is the thread's */
@@ -31,10 +34,11 @@ struct uring {
     GCond changed;
     GQueue waiting; /* struct operation, for when there is room */
     unsigned in_flight;
+    /* The thread's: what is done but for its completion, linked by file_private. */
+    struct file_request *done, *last_done;
     GThread *thread; /* NULL: none, or one that has ended and is joined */
     bool thread_ended, closing;
-    bool completing; /* the thread runs completions, and then hands over what they submitted */
-    bool orphaned;   /* freed by a completion: the thread does it at its end */
+    bool orphaned; /* freed by a completion: the thread does it at its end */
 };
 
 struct uring *uring_new(int fd)
@@ -153,19 +157,13 @@ static void complete(struct operation *operation)
     g_free(operation);
 }
 
-/* Waits for a completion, and takes up to BATCH that are there. The lock is held, but meanwhile. */
-static void reap(struct uring *ring)
+/* Takes what the kernel has completed, up to BATCH; the lock is held. Returns how many operations
+ * are done. */
+static unsigned take_completions(struct uring *ring, struct operation *done[static BATCH])
 {
-    struct __kernel_timespec timeout = {.tv_nsec = RETRY_NSEC};
-    struct operation *done[BATCH];
     struct io_uring_cqe *cqe;
     unsigned count = 0, head, seen = 0;
-    /* What the kernel has yet to take. */
-    bool retry = io_uring_sq_ready(&ring->ring) > 0;
 
-    g_mutex_unlock(&ring->lock);
-    io_uring_wait_cqe_timeout(&ring->ring, &cqe, retry ? &timeout : NULL);
-    g_mutex_lock(&ring->lock);
     io_uring_for_each_cqe(&ring->ring, head, cqe)
     {
         struct operation *operation = io_uring_cqe_get_data(cqe);
@@ -182,12 +180,41 @@ static void reap(struct uring *ring)
     io_uring_cq_advance(&ring->ring, seen);
     while (ring->in_flight < URING_MAX_IN_FLIGHT && !g_queue_is_empty(&ring->waiting))
         prepare(ring, g_queue_pop_head(&ring->waiting));
-    ring->completing = true;
+    return count;
+}
+
+/* Completions of what was done at once, of which each may give rise to another. */
+static void complete_done(struct uring *ring)
+{
+    for (unsigned i = 0; i < BATCH && ring->done != NULL; i++) {
+        struct file_request *request = ring->done;
+
+        ring->done = request->file_private;
+        request->done(request, 0);
+    }
+}
+
+/* Waits for a completion, unless there is one, and runs some. The lock is held, but meanwhile. */
+static void reap(struct uring *ring)
+{
+    struct __kernel_timespec timeout = {.tv_nsec = RETRY_NSEC};
+    struct operation *done[BATCH];
+    struct io_uring_cqe *cqe;
+    unsigned count;
+    /* What the kernel has yet to take. */
+    bool retry = io_uring_sq_ready(&ring->ring) > 0;
+
+    if (ring->done == NULL) {
+        g_mutex_unlock(&ring->lock);
+        io_uring_wait_cqe_timeout(&ring->ring, &cqe, retry ? &timeout : NULL);
+        g_mutex_lock(&ring->lock);
+    }
+    count = take_completions(ring, done);
     g_mutex_unlock(&ring->lock);
     for (unsigned i = 0; i < count; i++)
         complete(done[i]);
+    complete_done(ring);
     g_mutex_lock(&ring->lock);
-    ring->completing = false;
     if (io_uring_sq_ready(&ring->ring) > 0)
         io_uring_submit(&ring->ring);
 }
@@ -200,28 +227,50 @@ static void free_ring(struct uring *ring)
     g_free(ring);
 }
 
+/* false: there was none for a while, or never will be. The lock is held, but meanwhile. */
+static bool wait_for_work(struct uring *ring)
+{
+    bool waiting = true;
+    gint64 end;
+
+    if (ring->in_flight > 0 || ring->done != NULL)
+        return true;
+    end = g_get_monotonic_time() + IDLE_USEC;
+    while (ring->in_flight == 0 && !ring->closing && waiting)
+        waiting = g_cond_wait_until(&ring->changed, &ring->lock, end);
+    return ring->in_flight > 0;
+}
+
 static void *ring_thread(void *opaque)
 {
     struct uring *ring = opaque;
     bool orphaned;
 
+    g_private_set(&current_ring, ring);
     g_mutex_lock(&ring->lock);
-    for (;;) {
-        gint64 end = g_get_monotonic_time() + IDLE_USEC;
-        bool waiting = true;
-
-        while (ring->in_flight == 0 && !ring->closing && waiting)
-            waiting = g_cond_wait_until(&ring->changed, &ring->lock, end);
-        if (ring->in_flight == 0)
-            break;
+    while (wait_for_work(ring))
         reap(ring);
-    }
     ring->thread_ended = true;
     orphaned = ring->orphaned;
     g_mutex_unlock(&ring->lock);
     if (orphaned)
         free_ring(ring);
     return NULL;
+}
+
+bool uring_completes(const struct uring *ring)
+{
+    return g_private_get(&current_ring) == ring;
+}
+
+void uring_done(struct uring *ring, struct file_request *request)
+{
+    request->file_private = NULL;
+    if (ring->done == NULL)
+        ring->done = request;
+    else
+        ring->last_done->file_private = request;
+    ring->last_done = request;
 }
 
 /* The lock is held. Returns whether the thread has to be woken. Without a thread the requests wait
@@ -235,7 +284,7 @@ static bool need_thread(struct uring *ring)
         ring->thread = NULL;
     }
     if (ring->thread != NULL)
-        return ring->in_flight == 1;
+        return ring->in_flight == 1 && !uring_completes(ring);
     ring->thread_ended = false;
     ring->thread = g_thread_try_new("disk ring", ring_thread, ring, &error);
     if (ring->thread == NULL)
@@ -252,7 +301,8 @@ void uring_submit(struct uring *ring, struct file_request *request)
     if (ring->in_flight < URING_MAX_IN_FLIGHT) {
         prepare(ring, operation_new(request));
         wake = need_thread(ring);
-        if (!ring->completing || ring->thread != g_thread_self())
+        /* The thread hands over what its completions submit when it has run them. */
+        if (!uring_completes(ring))
             io_uring_submit(&ring->ring);
     } else {
         last = g_queue_peek_tail(&ring->waiting);

@@ -4,7 +4,7 @@
  * many are, those that continue each other are merged.
  *
  * Thread: any. Completions run on a thread of the ring, which is there while there is work and some
- * seconds longer.
+ * seconds longer. What follows from a completion needs the ring only if it waits for the disk.
  */
 #ifndef DISKS_URING_H
 #define DISKS_URING_H
@@ -22,5 +22,10 @@ void uring_free(struct uring *ring);
 
 /* A read or a write. */
 void uring_submit(struct uring *ring, struct file_request *request);
+
+/* Whether the caller is a completion on the ring's thread. */
+bool uring_completes(const struct uring *ring);
+/* Then: a request that is done already. Its completion comes after the caller's. */
+void uring_done(struct uring *ring, struct file_request *request);
 
 #endif

@@ -193,6 +193,178 @@ START_TEST(many_requests_in_flight)
 }
 END_TEST
 
+/* Drops the file's pages in this range from the host's cache, if the file system has them
+ * elsewhere. */
+static void evict(uint64_t offset, uint64_t length)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fsync(fd), 0);
+    ck_assert_int_eq(posix_fadvise(fd, offset, length, POSIX_FADV_DONTNEED), 0);
+    close(fd);
+}
+
+static uint8_t *write_pattern(struct file *file)
+{
+    uint8_t *pattern = g_malloc(SIZE);
+
+    for (size_t i = 0; i < SIZE; i++)
+        pattern[i] = i / 512 + i;
+    ck_assert_int_eq(file_write_buffer(file, pattern, SIZE, 0), 0);
+    return pattern;
+}
+
+START_TEST(what_is_at_hand_is_read_at_once)
+{
+    struct file *file = open_file(false, false, _i == 1);
+    g_autofree uint8_t *pattern = write_pattern(file), *buffer = g_malloc0(SIZE + 1);
+    const struct iovec two[] = {{buffer, 700}, {buffer + 700, 4000}};
+    const struct iovec all = {buffer, SIZE}, more = {buffer, SIZE + 1};
+
+    if (file_read_now(file, two, 2, 300))
+        ck_assert_mem_eq(buffer, pattern + 300, 4700);
+    ck_assert(!file_read_now(file, &more, 1, 0));
+    ck_assert(!file_read_now(file, &all, 1, SIZE));
+    /* All of it or nothing, whatever is there. */
+    evict(SIZE / 2, SIZE / 2);
+    memset(buffer, 0, SIZE);
+    if (file_read_now(file, &all, 1, 0))
+        ck_assert_mem_eq(buffer, pattern, SIZE);
+    ck_assert_int_eq(file_read_all(file, &all, 1, 0), 0);
+    ck_assert_mem_eq(buffer, pattern, SIZE);
+    file_close(file);
+}
+END_TEST
+
+START_TEST(past_the_cache_nothing_is_at_hand)
+{
+    uint8_t *buffer = aligned_alloc(4096, 4096);
+    const struct iovec iov = {buffer, 4096};
+    struct file *file;
+
+    if (has_direct()) {
+        file = open_file(false, true, false);
+        ck_assert(!file_read_now(file, &iov, 1, 0));
+        ck_assert_int_eq(file_read_all(file, &iov, 1, 0), 0);
+        file_close(file);
+    }
+    free(buffer);
+}
+END_TEST
+
+/* As those of procfs do. */
+START_TEST(a_file_system_that_refuses_to_read_at_once)
+{
+    const struct file_options options = {.read_only = true};
+    struct file *file = file_open("/proc/self/status", &options, NULL);
+    char buffer[4];
+    const struct iovec iov = {buffer, sizeof(buffer)};
+
+    if (file == NULL)
+        return;
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert(!file_read_now(file, &iov, 1, 0));
+        ck_assert_int_eq(file_read_buffer(file, buffer, sizeof(buffer), 0), 0);
+        ck_assert_mem_eq(buffer, "Name", 4);
+    }
+    file_close(file);
+}
+END_TEST
+
+#define CHAINS 40
+#define LINKS 300
+#define PIECE 4096
+
+/* Requests that each follow from the completion of one before. */
+struct chains {
+    struct batch batch;
+    struct file *file;
+    uint8_t *pattern;
+    unsigned requests;
+    bool inside; /* a completion, in which no other may run */
+    bool close;  /* by the last completion */
+};
+
+struct chain {
+    struct file_request request;
+    struct iovec iov;
+    struct chains *chains;
+    unsigned links;
+    uint8_t buffer[PIECE];
+};
+
+/* false: the file has no submit here. */
+static bool next_link(struct chain *chain)
+{
+    struct chains *chains = chain->chains;
+
+    chain->links++;
+    chain->request.offset = (uint64_t)(chain->links * 7919 % (SIZE / PIECE)) * PIECE;
+    /* Now and then one that fails. */
+    if (chain->links % 50 == 0)
+        chain->request.offset = SIZE - PIECE / 2;
+    memset(chain->buffer, 0, PIECE);
+    return chains->file->ops->submit(chains->file, &chain->request);
+}
+
+static void link_done(struct file_request *request, int error)
+{
+    struct chain *chain = request->opaque;
+    struct chains *chains = chain->chains;
+    struct file_request last = {.opaque = &chains->batch};
+
+    ck_assert(!chains->inside);
+    chains->inside = true;
+    if (request->offset + PIECE > SIZE) {
+        ck_assert_int_eq(error, -EIO);
+    } else {
+        ck_assert_int_eq(error, 0);
+        ck_assert_mem_eq(chain->buffer, chains->pattern + request->offset, PIECE);
+    }
+    if (++chains->requests % 500 == 0)
+        evict(0, SIZE);
+    if (chain->links < LINKS)
+        ck_assert(next_link(chain));
+    else if (chains->close && chains->requests == CHAINS * LINKS)
+        file_close(chains->file);
+    chains->inside = false;
+    finished(&last, 0);
+}
+
+START_TEST(requests_that_follow_from_completions)
+{
+    struct chains chains = {.file = open_file(false, false, false), .close = _i == 1};
+    g_autofree struct chain *chain = g_new0(struct chain, CHAINS);
+    bool taken = true;
+
+    chains.pattern = write_pattern(chains.file);
+    chains.batch.pending = CHAINS * LINKS;
+    g_mutex_init(&chains.batch.lock);
+    g_cond_init(&chains.batch.changed);
+    for (unsigned i = 0; i < CHAINS && taken; i++) {
+        chain[i].chains = &chains;
+        chain[i].iov = (struct iovec){chain[i].buffer, PIECE};
+        chain[i].request = (struct file_request){.op = FILE_OP_READ,
+                                                 .iov = &chain[i].iov,
+                                                 .iov_count = 1,
+                                                 .done = link_done,
+                                                 .opaque = &chain[i]};
+        taken = next_link(&chain[i]);
+        ck_assert(taken || i == 0);
+    }
+    g_mutex_lock(&chains.batch.lock);
+    while (chains.batch.pending > 0 && taken)
+        g_cond_wait(&chains.batch.changed, &chains.batch.lock);
+    g_mutex_unlock(&chains.batch.lock);
+    g_mutex_clear(&chains.batch.lock);
+    g_cond_clear(&chains.batch.changed);
+    if (!taken || !chains.close)
+        file_close(chains.file);
+    g_free(chains.pattern);
+}
+END_TEST
+
 START_TEST(without_a_ring_there_are_threads)
 {
     struct file *file = open_file(false, false, true);
@@ -322,6 +494,10 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, reads_and_writes_of_any_alignment, 0, 2);
     tcase_add_loop_test(tc, many_requests_in_flight, 0, 2);
+    tcase_add_loop_test(tc, what_is_at_hand_is_read_at_once, 0, 2);
+    tcase_add_test(tc, past_the_cache_nothing_is_at_hand);
+    tcase_add_test(tc, a_file_system_that_refuses_to_read_at_once);
+    tcase_add_loop_test(tc, requests_that_follow_from_completions, 0, 2);
     tcase_add_test(tc, without_a_ring_there_are_threads);
     tcase_add_test(tc, holes);
     tcase_add_test(tc, locks_between_programs);
