@@ -44,6 +44,7 @@ THREAD_TESTS = \
 	tests/unit/test_image_job \
 	tests/unit/test_io_context \
 	tests/unit/test_kvm \
+	tests/unit/test_qcow2_submit \
 	tests/unit/test_serial_backend \
 	tests/unit/test_soft_ipi \
 	tests/unit/test_soft_smp \

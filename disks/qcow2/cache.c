@@ -57,20 +57,20 @@ static struct qcow2_slice *add_slice(struct qcow2 *q, enum qcow2_table table, ui
     return slice;
 }
 
-/* Makes room for one more. Where too many are dirty they are first brought to the disk, for which
- * the lock is let go: -EAGAIN. Who brings tables to the disk may need a slice for that itself: it
- * gets one beyond the limit. */
-static int make_room(struct qcow2 *q)
+static bool is_full(const struct qcow2 *q)
+{
+    return g_hash_table_size(q->cache.slices) >= q->cache.max_slices;
+}
+
+static bool too_many_dirty(const struct qcow2 *q)
 {
     unsigned dirty = q->cache.dirty[QCOW2_L2].length + q->cache.dirty[QCOW2_REFCOUNTS].length;
 
-    if (g_hash_table_size(q->cache.slices) < q->cache.max_slices)
-        return 0;
-    if (dirty > q->cache.max_slices / 2 && !q->syncing) {
-        int result = qcow2_sync_locked(q, QCOW2_SYNC_REFCOUNTS);
+    return dirty > q->cache.max_slices / 2;
+}
 
-        return result < 0 ? result : -EAGAIN;
-    }
+static void evict(struct qcow2 *q)
+{
     for (GList *link = q->cache.lru.tail; link != NULL; link = link->prev) {
         struct qcow2_slice *slice = link->data;
 
@@ -79,6 +79,21 @@ static int make_room(struct qcow2 *q)
             break;
         }
     }
+}
+
+/* Makes room for one more. Where too many are dirty they are first brought to the disk, for which
+ * the lock is let go: -EAGAIN. Who brings tables to the disk may need a slice for that itself: it
+ * gets one beyond the limit. */
+static int make_room(struct qcow2 *q)
+{
+    if (!is_full(q))
+        return 0;
+    if (too_many_dirty(q) && !q->syncing) {
+        int result = qcow2_sync_locked(q, QCOW2_SYNC_REFCOUNTS);
+
+        return result < 0 ? result : -EAGAIN;
+    }
+    evict(q);
     return 0;
 }
 
@@ -90,25 +105,38 @@ static void touch(struct qcow2 *q, struct qcow2_slice *slice)
     g_queue_push_head_link(&q->cache.lru, &slice->lru);
 }
 
-/* -EAGAIN on success, since the lock was let go. */
-static int load(struct qcow2 *q, struct qcow2_slice *slice)
+static int read_now(struct qcow2 *q, struct qcow2_slice *slice)
+{
+    const struct iovec iov = {slice->data, q->slice_size};
+
+    return file_read_now(q->file, &iov, 1, slice->offset) ? 0 : -EAGAIN;
+}
+
+static int read_slice(struct qcow2 *q, struct qcow2_slice *slice)
+{
+    return file_read_buffer(q->file, slice->data, q->slice_size, slice->offset);
+}
+
+/* Fills a new slice, for which the lock is let go. Having failed it is gone. */
+static int load(struct qcow2 *q, struct qcow2_slice *slice,
+                int (*read)(struct qcow2 *q, struct qcow2_slice *slice))
 {
     int result;
 
     slice->loading = true;
     slice->pins++;
     g_mutex_unlock(&q->lock);
-    result = file_read_buffer(q->file, slice->data, q->slice_size, slice->offset);
+    result = read(q, slice);
     g_mutex_lock(&q->lock);
     slice->loading = false;
     slice->pins--;
-    g_cond_broadcast(&q->changed);
-    if (result < 0) {
-        /* Others that wait for it look it up again, and find it gone. */
+    if (slice->awaited)
+        g_cond_broadcast(&q->changed);
+    slice->awaited = false;
+    /* Others that wait for it look it up again, and find it gone. */
+    if (result < 0)
         remove_slice(q, slice);
-        return result;
-    }
-    return -EAGAIN;
+    return result;
 }
 
 int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
@@ -119,9 +147,12 @@ int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
 
     if (slice == NULL) {
         result = make_room(q);
-        return result < 0 ? result : load(q, add_slice(q, table, offset));
+        if (result == 0)
+            result = load(q, add_slice(q, table, offset), read_slice);
+        return result < 0 ? result : -EAGAIN;
     }
     if (slice->loading) {
+        slice->awaited = true;
         g_cond_wait(&q->changed, &q->lock);
         return -EAGAIN;
     }
@@ -133,11 +164,17 @@ int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
     return 0;
 }
 
-bool qcow2_cache_has(struct qcow2 *q, uint64_t offset)
+bool qcow2_cache_fetch(struct qcow2 *q, enum qcow2_table table, uint64_t offset)
 {
     struct qcow2_slice *slice = find_slice(q, offset);
 
-    return slice != NULL && !slice->loading;
+    if (slice != NULL)
+        return !slice->loading;
+    if (q->file->ops->read_now == NULL || (is_full(q) && too_many_dirty(q)))
+        return false;
+    if (is_full(q))
+        evict(q);
+    return load(q, add_slice(q, table, offset), read_now) == 0;
 }
 
 struct qcow2_slice *qcow2_cache_new(struct qcow2 *q, enum qcow2_table table, uint64_t offset)

@@ -86,12 +86,12 @@ static uint64_t slice_of(const struct qcow2 *q, uint64_t guest_cluster)
     return index / qcow2_slice_entries(q) * q->slice_size;
 }
 
-bool qcow2_l2_at_hand(struct qcow2 *q, uint64_t guest_cluster)
+bool qcow2_l2_fetch(struct qcow2 *q, uint64_t guest_cluster)
 {
     uint64_t table = table_of(q, guest_cluster);
 
     return table != 0 && table % q->cluster_size == 0 &&
-           qcow2_cache_has(q, table + slice_of(q, guest_cluster));
+           qcow2_cache_fetch(q, QCOW2_L2, table + slice_of(q, guest_cluster));
 }
 
 int qcow2_l2_get(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,

@@ -109,6 +109,7 @@ struct qcow2_slice {
     uint8_t *data;   /* slice_size bytes in the file's order */
     enum qcow2_table table;
     bool loading, dirty;
+    bool awaited;  /* somebody waits for it to be loaded */
     unsigned pins; /* it stays while there are any */
     GList lru, dirty_link;
 };
@@ -212,8 +213,9 @@ void qcow2_cache_finish(struct qcow2 *q);
 /* A slice, pinned. -EAGAIN: it is there now, but the lock was let go meanwhile, so begin again. */
 int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
                     struct qcow2_slice **ret_slice);
-/* Whether it is there, so that to get it does not wait. */
-bool qcow2_cache_has(struct qcow2 *q, uint64_t offset);
+/* Whether it is there, so that to get it does not wait. If it can be read without waiting it is,
+ * with the lock let go meanwhile. */
+bool qcow2_cache_fetch(struct qcow2 *q, enum qcow2_table table, uint64_t offset);
 /* The same without reading: a new table, all zeros. */
 struct qcow2_slice *qcow2_cache_new(struct qcow2 *q, enum qcow2_table table, uint64_t offset);
 void qcow2_cache_put(struct qcow2 *q, struct qcow2_slice *slice);
@@ -314,8 +316,8 @@ int qcow2_lookup(struct qcow2 *q, uint64_t offset, uint64_t length,
 /* The slice with a guest cluster's L2 entry, pinned; NULL: there is no table. */
 int qcow2_l2_get(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,
                  unsigned *ret_index);
-/* Whether that slice is in memory, so that qcow2_lookup() does not wait. */
-bool qcow2_l2_at_hand(struct qcow2 *q, uint64_t guest_cluster);
+/* Whether that slice is in memory, so that qcow2_lookup() does not wait. As qcow2_cache_fetch(). */
+bool qcow2_l2_fetch(struct qcow2 *q, uint64_t guest_cluster);
 /* The same for changing it: the table is made, or copied if others refer to it. Never -EAGAIN, but
  * lets the lock go. */
 int qcow2_l2_get_for_change(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How requests come in. What reads or writes one extent in its place, and whose L2 entries are in
- * memory, goes straight to the file; all else to a thread, which can wait. */
+ * memory or come there without waiting, goes straight to the file; all else to a thread, which can
+ * wait. */
 #include <errno.h>
 
 #include "disks/qcow2/write.h"
@@ -35,13 +36,12 @@ static bool may_write(struct qcow2 *q, const struct block_request *request,
 }
 
 /* Where all of the request is in the file, if that can be told without waiting. With the lock
- * held. */
+ * held, which it may let go. */
 static bool find_place(struct qcow2 *q, const struct block_request *request, uint64_t *ret_host)
 {
     struct qcow2_extent extent;
 
-    if (!qcow2_request_fits(q, request) ||
-        !qcow2_l2_at_hand(q, request->offset >> q->cluster_bits) ||
+    if (!qcow2_request_fits(q, request) || !qcow2_l2_fetch(q, request->offset >> q->cluster_bits) ||
         qcow2_lookup(q, request->offset, request->length, &extent) < 0)
         return false;
     *ret_host = extent.host;
@@ -49,13 +49,19 @@ static bool find_place(struct qcow2 *q, const struct block_request *request, uin
            (request->op == BLOCK_READ || may_write(q, request, &extent));
 }
 
+/* With the lock held. */
+static void end(struct qcow2 *q, struct flight *flight)
+{
+    qcow2_user_end(q, &flight->user);
+    qcow2_request_end(q, flight->request);
+}
+
 static void land(struct flight *flight)
 {
     struct qcow2 *q = flight->q;
 
     g_mutex_lock(&q->lock);
-    qcow2_user_end(q, &flight->user);
-    qcow2_request_end(q, flight->request);
+    end(q, flight);
     g_mutex_unlock(&q->lock);
     g_free(flight);
 }
@@ -79,24 +85,26 @@ static bool fly(struct qcow2 *q, struct block_request *request)
 {
     struct flight *flight;
     uint64_t host = 0;
-    bool found, begun = true;
+    bool begun, found = false;
 
     if (!may_fly(q, request))
         return false;
     flight = g_new(struct flight, 1);
-    g_mutex_lock(&q->lock);
-    found = find_place(q, request, &host);
-    if (found)
-        begun = qcow2_request_begin(q, request);
-    if (found && begun)
-        qcow2_user_begin(q, &flight->user);
-    g_mutex_unlock(&q->lock);
-    if (!found || !begun) {
-        g_free(flight);
-        return found;
-    }
     flight->q = q;
     flight->request = request;
+    g_mutex_lock(&q->lock);
+    begun = qcow2_request_begin(q, request);
+    if (begun) {
+        qcow2_user_begin(q, &flight->user);
+        found = find_place(q, request, &host);
+        if (!found)
+            end(q, flight);
+    }
+    g_mutex_unlock(&q->lock);
+    if (!found) {
+        g_free(flight);
+        return !begun;
+    }
     flight->file_request = (struct file_request){
         .op = request->op == BLOCK_READ ? FILE_OP_READ : FILE_OP_WRITE,
         .iov = request->iov,
