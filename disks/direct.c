@@ -25,6 +25,7 @@ struct direct {
     GCond changed;
     unsigned whole; /* under the lock: writes of whole blocks */
     bool partial;   /* a write of parts of blocks */
+    unsigned waiting;
 };
 
 static bool is_alignment(uint64_t value)
@@ -151,8 +152,10 @@ ssize_t direct_read(struct direct *direct, const struct iovec *iov, unsigned cou
 static void begin(struct direct *direct, bool partial)
 {
     g_mutex_lock(&direct->lock);
+    direct->waiting++;
     while (direct->partial || (partial && direct->whole > 0))
         g_cond_wait(&direct->changed, &direct->lock);
+    direct->waiting--;
     if (partial)
         direct->partial = true;
     else
@@ -167,7 +170,8 @@ static void end(struct direct *direct, bool partial)
         direct->partial = false;
     else
         direct->whole--;
-    g_cond_broadcast(&direct->changed);
+    if (direct->waiting > 0)
+        g_cond_broadcast(&direct->changed);
     g_mutex_unlock(&direct->lock);
 }
 
