@@ -25,6 +25,7 @@ struct direct {
     GCond changed;
     unsigned whole; /* under the lock: writes of whole blocks */
     bool partial;   /* a write of parts of blocks */
+    bool left;      /* a write was left to direct_write(), which it has not come to yet */
     unsigned waiting;
 };
 
@@ -160,6 +161,7 @@ static void begin(struct direct *direct, bool partial)
         direct->partial = true;
     else
         direct->whole++;
+    direct->left = false;
     g_mutex_unlock(&direct->lock);
 }
 
@@ -170,6 +172,8 @@ static void end(struct direct *direct, bool partial)
         direct->partial = false;
     else
         direct->whole--;
+    if (direct->whole == 0)
+        direct->left = false;
     if (direct->waiting > 0)
         g_cond_broadcast(&direct->changed);
     g_mutex_unlock(&direct->lock);
@@ -180,9 +184,11 @@ bool direct_try_begin(struct direct *direct)
     bool begun;
 
     g_mutex_lock(&direct->lock);
-    begun = !direct->partial;
+    begun = !direct->partial && (direct->whole > 0 || direct->left);
     if (begun)
         direct->whole++;
+    else
+        direct->left = true;
     g_mutex_unlock(&direct->lock);
     return begun;
 }

@@ -29,8 +29,9 @@ ssize_t direct_write(struct direct *direct, const struct iovec *iov, unsigned co
 /* Whether the kernel takes the request as it is. */
 bool direct_fits(const struct direct *direct, const struct iovec *iov, unsigned count,
                  uint64_t offset);
-/* Around a write that fits and is done elsewhere. false: a write of parts of blocks is going on,
- * use direct_write(). */
+/* Around a write that fits and is done elsewhere. false: use direct_write(), since a write of parts
+ * of blocks is going on, or no other write is: one alone is quicker where somebody waits for it, as
+ * the kernel else has a thread of its own end it. */
 bool direct_try_begin(struct direct *direct);
 void direct_end(struct direct *direct);
 

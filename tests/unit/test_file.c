@@ -121,19 +121,20 @@ static void finished(struct file_request *request, int error)
     g_mutex_unlock(&batch->lock);
 }
 
-/* Starts many requests at once, in order, each continuing the one before; false: the file has no
- * submit here. */
-static bool run_batch(struct file *file, enum file_op op, uint8_t *memory, unsigned count,
-                      size_t each, int *ret_error)
+/* Starts many requests at once, in order, each continuing the one before. What the file does not
+ * take is done when all are started. Returns how many it took. */
+static unsigned run_batch(struct file *file, enum file_op op, uint8_t *memory, unsigned count,
+                          size_t each, int *ret_error)
 {
     g_autofree struct file_request *requests = g_new0(struct file_request, count);
     g_autofree struct iovec *iov = g_new(struct iovec, count);
-    struct batch batch = {.pending = 0};
-    bool taken = true;
+    g_autofree bool *taken = g_new0(bool, count);
+    struct batch batch = {.pending = count};
+    unsigned sum = 0;
 
     g_mutex_init(&batch.lock);
     g_cond_init(&batch.changed);
-    for (unsigned i = 0; i < count && taken; i++) {
+    for (unsigned i = 0; i < count; i++) {
         iov[i] = (struct iovec){memory + i * each, each};
         requests[i] = (struct file_request){.op = op,
                                             .iov = &iov[i],
@@ -141,20 +142,21 @@ static bool run_batch(struct file *file, enum file_op op, uint8_t *memory, unsig
                                             .offset = i * each,
                                             .done = finished,
                                             .opaque = &batch};
-        g_mutex_lock(&batch.lock);
-        batch.pending++;
-        g_mutex_unlock(&batch.lock);
-        taken = file->ops->submit(file, &requests[i]);
+        taken[i] = file->ops->submit(file, &requests[i]);
+        sum += taken[i];
     }
+    for (unsigned i = 0; i < count; i++)
+        if (!taken[i])
+            finished(&requests[i], op == FILE_OP_READ ? file_read_all(file, &iov[i], 1, i * each)
+                                                      : file_write_all(file, &iov[i], 1, i * each));
     g_mutex_lock(&batch.lock);
-    batch.pending -= !taken;
     while (batch.pending > 0)
         g_cond_wait(&batch.changed, &batch.lock);
     g_mutex_unlock(&batch.lock);
     g_mutex_clear(&batch.lock);
     g_cond_clear(&batch.changed);
     *ret_error = batch.error;
-    return taken;
+    return sum;
 }
 
 START_TEST(many_requests_in_flight)
@@ -162,6 +164,7 @@ START_TEST(many_requests_in_flight)
     size_t each = 4096, all = REQUESTS * each;
     g_autofree uint8_t *memory = g_malloc(all + 4096), *contents = NULL;
     uint8_t *aligned = (uint8_t *)(((uintptr_t)memory + 4095) & ~(uintptr_t)4095);
+    unsigned taken, taken_reads;
     struct file *file;
     gsize size;
     int error;
@@ -171,24 +174,26 @@ START_TEST(many_requests_in_flight)
     file = open_file(false, _i == 1, false);
     for (size_t i = 0; i < all; i++)
         aligned[i] = i / each + i;
-    /* Writes to the host's cache are for threads. */
-    if (!run_batch(file, FILE_OP_WRITE, aligned, REQUESTS, each, &error))
-        error = file_write_buffer(file, aligned, all, 0);
+    taken = run_batch(file, FILE_OP_WRITE, aligned, REQUESTS, each, &error);
     ck_assert_int_eq(error, 0);
-    if (run_batch(file, FILE_OP_READ, aligned, REQUESTS, each, &error)) {
-        ck_assert_int_eq(error, 0);
-        ck_assert(g_file_get_contents(path, (char **)&contents, &size, NULL));
-        ck_assert_uint_eq(size, all);
-        ck_assert_mem_eq(contents, aligned, all);
-        memset(aligned, 0, all);
-        ck_assert(run_batch(file, FILE_OP_READ, aligned, REQUESTS, each, &error));
-        ck_assert_int_eq(error, 0);
-        ck_assert_mem_eq(contents, aligned, all);
-        /* The last one ends past the file. */
-        ck_assert_int_eq(file->ops->truncate(file, all - 512), 0);
-        ck_assert(run_batch(file, FILE_OP_READ, aligned, REQUESTS, each, &error));
-        ck_assert_int_eq(error, -EIO);
-    }
+    ck_assert(g_file_get_contents(path, (char **)&contents, &size, NULL));
+    ck_assert_uint_eq(size, all);
+    ck_assert_mem_eq(contents, aligned, all);
+    memset(aligned, 0, all);
+    taken_reads = run_batch(file, FILE_OP_READ, aligned, REQUESTS, each, &error);
+    ck_assert_int_eq(error, 0);
+    ck_assert_mem_eq(contents, aligned, all);
+    /* Writes to the host's cache are for threads, and so is one past it that has no company. */
+    ck_assert(taken_reads == 0 || taken_reads == REQUESTS);
+    ck_assert_uint_lt(taken, REQUESTS);
+    if (_i == 0 || taken_reads == 0)
+        ck_assert_uint_eq(taken, 0);
+    else
+        ck_assert_uint_ge(taken, 1);
+    /* The last one ends past the file. */
+    ck_assert_int_eq(file->ops->truncate(file, all - 512), 0);
+    run_batch(file, FILE_OP_READ, aligned, REQUESTS, each, &error);
+    ck_assert_int_eq(error, -EIO);
     file_close(file);
 }
 END_TEST
