@@ -54,10 +54,12 @@ filesystem() {
     umount /mnt
 }
 
-# pull DISK: writes until the disk is pulled out
+# pull DISK: writes until the disk is pulled out; not by its name, of which dd would make a file once
+# it is gone, in the place of the node that comes when it is back
 pull() {
     echo "pull: ready"
-    while [ -b "$1" ] && dd if=/dev/zero of="$1" bs=64k count=64 conv=fsync 2>/dev/null; do :; done
+    while dd if=/dev/zero of=/proc/self/fd/4 bs=64k count=64 conv=fsync 2>/dev/null; do :; done 4<>"$1"
+    while [ -b "$1" ]; do sleep 1; done
     echo "pull: gone"
 }
 
