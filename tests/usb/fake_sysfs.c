@@ -110,7 +110,7 @@ void fake_sysfs_drivers(struct usbfs *usbfs)
 void fake_sysfs_add(const struct usbfs *usbfs)
 {
     size_t size;
-    const uint8_t *bytes = scripted_device_descriptors(&size);
+    const uint8_t *bytes = scripted_device_descriptors(&usbfs->device, &size);
 
     make_folder(usbfs, "/sys/class"); /* what libudev looks for */
     make_folder(usbfs, DEVICES);

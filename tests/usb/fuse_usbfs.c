@@ -2,12 +2,13 @@
 /*
  * Runs a program on a computer with one USB device, the scripted one, at 1-2:
  *
- *   fuse_usbfs [--disk FILE] [--unplugged] PROGRAM [ARGUMENT...]
+ *   fuse_usbfs [--disk FILE] [--unplugged] [--simple] PROGRAM [ARGUMENT...]
  *
  * The program sees a usbfs in /dev/bus/usb, which a stock libusb uses, the device in /sys and
  * udev's messages, in namespaces of its own, which need root and FUSE; the exit status is 77
- * without. It plays the script (tests/usb/script.h) that it writes to /dev/bus/usb/script, and
- * reads how the device is from it.
+ * without. A simple device has one configuration, and no descriptors of more than 4096 bytes, which
+ * QEMU cannot take. It plays the script (tests/usb/script.h) that it writes to /dev/bus/usb/script,
+ * and reads how the device is from it.
  */
 #define FUSE_USE_VERSION 35
 #include <errno.h>
@@ -181,7 +182,7 @@ static void fs_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t off
         bytes = (const uint8_t *)text;
         total = strlen(text);
     } else {
-        bytes = scripted_device_descriptors(&total);
+        bytes = scripted_device_descriptors(&server.usbfs.device, &total);
     }
     g_mutex_unlock(&server.usbfs.lock);
     offset = MIN((size_t)offset, total);
@@ -369,12 +370,14 @@ int main(int argc, char **argv)
     const char *file = NULL;
     struct fuse_session *session;
     struct scripted_disk *disk;
-    bool unplugged = false;
+    bool unplugged = false, simple = false;
     int status;
 
     for (; argc > 1 && g_str_has_prefix(argv[1], "--"); argc--, argv++) {
         if (strcmp(argv[1], "--unplugged") == 0) {
             unplugged = true;
+        } else if (strcmp(argv[1], "--simple") == 0) {
+            simple = true;
         } else if (strcmp(argv[1], "--disk") == 0 && argc > 2) {
             file = argv[2];
             argc--;
@@ -383,13 +386,15 @@ int main(int argc, char **argv)
     }
     disk = scripted_disk_new(file, DISK_BYTES);
     if (argc < 2 || disk == NULL) {
-        fprintf(stderr, "usage: fuse_usbfs [--disk FILE] [--unplugged] PROGRAM [ARGUMENT...]\n");
+        fprintf(stderr,
+                "usage: fuse_usbfs [--disk FILE] [--unplugged] [--simple] PROGRAM [ARGUMENT...]\n");
         return 2;
     }
     if (!enter_namespaces())
         return SKIPPED;
     raise_loopback();
     usbfs_init(&server.usbfs, disk);
+    server.usbfs.device.simple = simple;
     server.usbfs.drivers_changed = fake_sysfs_drivers;
     server.script = (struct usb_script){.usbfs = &server.usbfs,
                                         .hangs_up = true,

@@ -9,20 +9,24 @@
 #define PADDING(N) [18 + CONFIGURATION_1_BYTES + 44 + (N)*255] = 255, 0xff
 
 /* clang-format off */
+#define DEVICE(CONFIGURATIONS) \
+    18, 1, 0x00, 0x02, 0, 0, 0, 64, 0x34, 0x12, 0x01, 0x00, 0x00, 0x01, 1, 2, 3, CONFIGURATIONS
+#define CONFIGURATION_1 \
+    9, 2, CONFIGURATION_1_BYTES, 0, 3, 1, 0, 0x80, 50, \
+    9, 4, 0, 0, 2, 8, 6, 0x50, 0, \
+    7, 5, 0x81, 2, 0x00, 0x02, 0, \
+    7, 5, 0x02, 2, 0x00, 0x02, 0, \
+    9, 4, 1, 0, 1, 0xff, 1, 1, 0, \
+    7, 5, 0x83, 3, SCRIPTED_KEY_BYTES, 0, 4, \
+    9, 4, 2, 0, 0, 0xff, 2, 0, 0, \
+    9, 4, 2, 1, 1, 0xff, 2, 0, 0, \
+    7, 5, 0x84, 1, 64, 0, 1, \
+    5, 0x25, 0, 0, 0
+
+static const uint8_t simple[18 + CONFIGURATION_1_BYTES] = {DEVICE(1), CONFIGURATION_1};
 static const uint8_t descriptors[18 + CONFIGURATION_1_BYTES + CONFIGURATION_2_BYTES] = {
-    18, 1, 0x00, 0x02, 0, 0, 0, 64, 0x34, 0x12, 0x01, 0x00, 0x00, 0x01, 1, 2, 3, 2,
-
-    9, 2, CONFIGURATION_1_BYTES, 0, 3, 1, 0, 0x80, 50,
-    9, 4, 0, 0, 2, 8, 6, 0x50, 0,
-    7, 5, 0x81, 2, 0x00, 0x02, 0,
-    7, 5, 0x02, 2, 0x00, 0x02, 0,
-    9, 4, 1, 0, 1, 0xff, 1, 1, 0,
-    7, 5, 0x83, 3, SCRIPTED_KEY_BYTES, 0, 4,
-    9, 4, 2, 0, 0, 0xff, 2, 0, 0,
-    9, 4, 2, 1, 1, 0xff, 2, 0, 0,
-    7, 5, 0x84, 1, 64, 0, 1,
-    5, 0x25, 0, 0, 0,
-
+    DEVICE(2),
+    CONFIGURATION_1,
     9, 2, CONFIGURATION_2_BYTES & 0xff, CONFIGURATION_2_BYTES >> 8, 1, 2, 0, 0x80, 50,
     9, 4, 0, 0, 2, 0xff, 6, 0x50, 0,
     7, 5, 0x81, 2, 0x00, 0x02, 0,
@@ -35,10 +39,10 @@ static const uint8_t descriptors[18 + CONFIGURATION_1_BYTES + CONFIGURATION_2_BY
 };
 /* clang-format on */
 
-const uint8_t *scripted_device_descriptors(size_t *ret_size)
+const uint8_t *scripted_device_descriptors(const struct scripted_device *device, size_t *ret_size)
 {
-    *ret_size = sizeof(descriptors);
-    return descriptors;
+    *ret_size = device->simple ? sizeof(simple) : sizeof(descriptors);
+    return device->simple ? simple : descriptors;
 }
 
 void scripted_device_init(struct scripted_device *device, struct scripted_disk *disk)
@@ -87,7 +91,8 @@ static int string_descriptor(uint8_t index, uint8_t *data, uint32_t size)
     return size;
 }
 
-static int get_descriptor(uint8_t type, uint8_t index, uint8_t *data, uint32_t size)
+static int get_descriptor(const struct scripted_device *device, uint8_t type, uint8_t index,
+                          uint8_t *data, uint32_t size)
 {
     static const struct {
         uint8_t type, index;
@@ -98,12 +103,15 @@ static int get_descriptor(uint8_t type, uint8_t index, uint8_t *data, uint32_t s
         {2, 1, 18 + CONFIGURATION_1_BYTES, CONFIGURATION_2_BYTES},
     };
 
+    size_t total;
+    const uint8_t *bytes = scripted_device_descriptors(device, &total);
+
     if (type == 3)
         return string_descriptor(index, data, size);
     for (unsigned i = 0; i < G_N_ELEMENTS(known); i++) {
-        if (known[i].type == type && known[i].index == index) {
+        if (known[i].type == type && known[i].index == index && known[i].at < total) {
             size = MIN(size, known[i].size);
-            memcpy(data, descriptors + known[i].at, size);
+            memcpy(data, bytes + known[i].at, size);
             return size;
         }
     }
@@ -118,7 +126,7 @@ static int control(struct scripted_device *device, const uint8_t *setup, uint8_t
 
     switch (setup[0] << 8 | setup[1]) {
     case 0x8006:
-        return get_descriptor(setup[3], setup[2], data, size);
+        return get_descriptor(device, setup[3], setup[2], data, size);
     case 0x8000: /* GET_STATUS */
     case 0x8100:
         memset(data, 0, MIN(size, 2));

@@ -43,6 +43,7 @@ struct scripted_urb {
 
 struct scripted_device {
     struct scripted_disk *disk;
+    bool simple;   /* it has its first configuration alone */
     GQueue flying; /* struct scripted_urb, in the order they came */
     uint8_t configuration;
     uint8_t iso_setting;
@@ -62,7 +63,7 @@ struct scripted_device {
 void scripted_device_init(struct scripted_device *device, struct scripted_disk *disk);
 /* As when it is plugged in, or reset. */
 void scripted_device_reset(struct scripted_device *device);
-const uint8_t *scripted_device_descriptors(size_t *ret_size);
+const uint8_t *scripted_device_descriptors(const struct scripted_device *device, size_t *ret_size);
 
 /* Streams of a bulk endpoint, from 1 on; 0: none. False: it cannot have so many. */
 bool scripted_device_set_streams(struct scripted_device *device, uint8_t endpoint, unsigned count);

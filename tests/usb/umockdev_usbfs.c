@@ -107,7 +107,7 @@ static void plug_in(void)
     server.node = g_strdup_printf("/dev/bus/usb/001/%03u", server.usbfs.address);
     path = g_strconcat(server.usbfs.root, server.node, NULL);
     folder = g_path_get_dirname(path);
-    bytes = scripted_device_descriptors(&size);
+    bytes = scripted_device_descriptors(&server.usbfs.device, &size);
     g_mkdir_with_parents(folder, 0755);
     if (!g_file_set_contents(path, (const char *)bytes, size, &error) ||
         !umockdev_testbed_attach_ioctl(server.testbed, server.node, server.handler, &error))

@@ -373,7 +373,7 @@ static long set_configuration(struct usbfs_file *file, int value)
         if (((struct usbfs_file *)file->usbfs->files->pdata[i])->claimed != 0)
             return -EBUSY;
     }
-    if (value > 2)
+    if (value > (file->usbfs->device.simple ? 1 : 2))
         return -EINVAL;
     file->usbfs->device.configuration = MAX(value, 0);
     file->usbfs->device.iso_setting = 0;
@@ -423,7 +423,7 @@ static long get_driver(struct usbfs_file *file, pid_t process, uint64_t argument
     if (result != 0)
         return result;
     if (driver.interface > 2)
-        return -EINVAL;
+        return -ENODATA;
     if (file->usbfs->drivers >> driver.interface & 1)
         strcpy(driver.driver, "usb-storage");
     else if (file->claimed >> driver.interface & 1)
