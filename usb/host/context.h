@@ -21,4 +21,13 @@ void usb_host_context_run(struct usb_host_context *context, void (*work)(void *o
                           void *opaque);
 libusb_context *usb_host_context_libusb(struct usb_host_context *context);
 
+/* The rest only on the USB thread. */
+
+/* Calls gone(opaque), once, when the node hangs up: libusb tells this only to transfers. */
+void usb_host_context_watch(struct usb_host_context *context, int fd, void (*gone)(void *opaque),
+                            void *opaque);
+void usb_host_context_unwatch(struct usb_host_context *context, int fd);
+/* A transfer has ended: it is this that libusb had to say. */
+void usb_host_context_note_end(struct usb_host_context *context);
+
 #endif

@@ -242,6 +242,7 @@ static void close_device(void *opaque)
 {
     struct host_device *host = opaque;
 
+    usb_host_context_unwatch(host->context, host->fd);
     host_setup_close(host);
     usb_device_info_free(host->info);
     g_free(host->descriptors);
@@ -278,7 +279,6 @@ struct host_source {
     struct host_device *host;
 };
 
-/* A device that went is seen by the poll of its node too, without any transfer. */
 static gboolean dispatch(GSource *source, GSourceFunc callback, void *opaque)
 {
     struct host_device *host = ((struct host_source *)source)->host;
@@ -286,21 +286,12 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, void *opaque)
 
     g_source_set_ready_time(source, -1);
     g_mutex_lock(&host->lock);
-    if (host->poll_tag != NULL && g_source_query_unix_fd(source, host->poll_tag) != 0) {
-        g_source_remove_unix_fd(source, host->poll_tag);
-        host->poll_tag = NULL;
-        host->gone = true;
-        if (!g_queue_is_empty(&host->waiting))
-            host_device_schedule(host);
-    }
     open = host->open;
     gone = host->gone;
     failed = host->open_error != NULL;
     g_mutex_unlock(&host->lock);
     if ((open || failed) && !host->told_ready) {
         host->told_ready = true;
-        if (open)
-            host->poll_tag = g_source_add_unix_fd(source, host->fd, G_IO_ERR | G_IO_HUP);
         if (gone)
             g_source_set_ready_time(source, 0);
         host->ready(host->opaque, host->open_error);
@@ -315,12 +306,26 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, void *opaque)
 
 static GSourceFuncs source_funcs = {.dispatch = dispatch};
 
+/* On the USB thread: a device that went is seen by its node too, without any transfer. */
+static void hung_up(void *opaque)
+{
+    struct host_device *host = opaque;
+
+    g_mutex_lock(&host->lock);
+    host_device_set_gone(host);
+    if (!g_queue_is_empty(&host->waiting))
+        host_device_schedule(host);
+    g_mutex_unlock(&host->lock);
+}
+
 static void open_device(void *opaque)
 {
     struct host_device *host = opaque;
     GError *error = NULL;
     bool open = host_setup_open(host, &error);
 
+    if (open)
+        usb_host_context_watch(host->context, host->fd, hung_up, host);
     g_mutex_lock(&host->lock);
     host->open = open;
     host->open_error = error;

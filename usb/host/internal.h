@@ -37,7 +37,6 @@ struct host_device {
 
     /* The main loop's. */
     GSource *source; /* NULL once released */
-    gpointer poll_tag;
     bool told_ready, told_gone;
     GError *open_error; /* under the lock until ready has told it */
     void (*ready)(void *opaque, const GError *error);

@@ -94,6 +94,7 @@ static void LIBUSB_CALL on_libusb_done(struct libusb_transfer *transfer)
 {
     struct host_transfer *t = transfer->user_data;
 
+    usb_host_context_note_end(t->host->context);
     end_transfer(t->host, t);
 }
 
