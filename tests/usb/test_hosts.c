@@ -296,44 +296,69 @@ START_TEST(test_ends_at_once)
 }
 END_TEST
 
-/* What an engine does that never comes to give anything back. */
-static void be_killed(int out)
+static void on_configured(struct usb_request *request)
+{
+    if (request->status != USB_OK || write(*(int *)request->opaque, "x", 1) != 1)
+        _exit(1);
+}
+
+/* What an engine does that never comes to give anything back: it chooses a configuration, or reads
+ * from an endpoint. */
+static void be_killed(int out, uint8_t configuration)
 {
     uint8_t report[8];
     struct iovec part = {report, sizeof(report)};
-    struct usb_request request = {.endpoint = 0x83,
-                                  .length = sizeof(report),
-                                  .iov = &part,
-                                  .iov_count = 1};
+    struct usb_request set = {.setup = {.request = 9, .value = configuration},
+                              .done = on_configured,
+                              .opaque = &out};
+    struct usb_request read = {.endpoint = 0x83,
+                               .length = sizeof(report),
+                               .iov = &part,
+                               .iov_count = 1};
 
     fixture.hosts = new_hosts("one", NULL);
     if (attach(fixture.hosts, "1-2", NULL) == NULL &&
-        usb_device_submit(fixture.port[0].device, &request) == USB_SUBMIT_PENDING &&
-        write(out, "x", 1) == 1)
+        usb_device_submit(fixture.port[0].device, configuration != 0 ? &set : &read) ==
+            USB_SUBMIT_PENDING &&
+        (configuration != 0 || write(out, "x", 1) == 1))
         pause();
     _exit(1);
 }
 
-START_TEST(test_killed)
+/* Up to where it waits. */
+static pid_t start_engine(uint8_t configuration)
 {
-    int out[2], resets = script_state("resets");
-    char byte;
     pid_t engine;
+    char byte;
+    int out[2];
 
     ck_assert_int_eq(pipe(out), 0);
     engine = fork();
     if (engine == 0)
-        be_killed(out[1]);
+        be_killed(out[1], configuration);
     close(out[1]);
     ck_assert_int_eq(read(out[0], &byte, 1), 1);
     close(out[0]);
-    ck_assert_int_eq(script_state("claimed"), 7);
-    ck_assert_int_eq(script_state("drivers"), 0);
-    ck_assert_int_eq(script_state("flying"), 1);
+    return engine;
+}
+
+static void kill_engine(pid_t engine)
+{
     kill(engine, SIGKILL);
     waitpid(engine, NULL, 0);
     while (script_state("files") > 0)
         g_usleep(1000);
+}
+
+START_TEST(test_killed)
+{
+    int resets = script_state("resets");
+    pid_t engine = start_engine(0);
+
+    ck_assert_int_eq(script_state("claimed"), 7);
+    ck_assert_int_eq(script_state("drivers"), 0);
+    ck_assert_int_eq(script_state("flying"), 1);
+    kill_engine(engine);
     ck_assert_int_eq(script_state("drivers"), 1);
     ck_assert_int_eq(script_state("claimed"), 0);
     ck_assert_int_eq(script_state("flying"), 0);
@@ -342,6 +367,19 @@ START_TEST(test_killed)
     fixture.hosts = new_hosts("two", NULL);
     ck_assert_ptr_null(attach(fixture.hosts, "1-2", NULL));
     usb_hosts_stop(fixture.hosts);
+}
+END_TEST
+
+START_TEST(test_killed_in_another_configuration)
+{
+    pid_t engine = start_engine(2);
+
+    ck_assert_int_eq(script_state("configuration"), 2);
+    ck_assert_int_eq(script_state("claimed"), 1);
+    kill_engine(engine);
+    ck_assert_int_eq(script_state("configuration"), 1);
+    ck_assert_int_eq(script_state("drivers"), 1);
+    ck_assert_int_eq(script_state("claimed"), 0);
 }
 END_TEST
 
@@ -368,6 +406,7 @@ int main(void)
     tcase_add_test(tests, test_rule_for_what_is_not_there);
     tcase_add_test(tests, test_ends_at_once);
     tcase_add_test(tests, test_killed);
+    tcase_add_test(tests, test_killed_in_another_configuration);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -2,7 +2,8 @@
 /*
  * vmdesk-usb-broker: opens nodes of usbfs for an engine (usb/host/broker.h) until that ends. It
  * opens nothing else: all that it is told are two numbers. An engine that was killed has given
- * nothing back: its devices are reset here and go to the kernel drivers that had them.
+ * nothing back: its devices are reset here, get the configuration they had, and go to the kernel
+ * drivers that had them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +19,19 @@
 #include "usb/host/broker.h"
 
 #define MAX_INTERFACES 32
+#define CONTROL_MS 1000
+
+/* USB 2.0, 9.4.2. */
+#define FROM_DEVICE 0x80
+#define GET_CONFIGURATION 8
 
 /* One that the engine has. The descriptor is the same file as the engine's, claims and all. */
 struct node {
     uint8_t bus, address;
     int fd;
-    uint32_t drivers; /* interfaces that a kernel driver had when it was opened */
+    /* When it was opened: */
+    uint32_t drivers;  /* interfaces that a kernel driver had */
+    int configuration; /* 0: none; -1: it did not say */
 };
 
 struct broker {
@@ -45,6 +53,20 @@ static uint32_t drivers_of(int fd)
     return drivers;
 }
 
+static int configuration_of(int fd)
+{
+    uint8_t value;
+    struct usbdevfs_ctrltransfer query = {
+        .bRequestType = FROM_DEVICE,
+        .bRequest = GET_CONFIGURATION,
+        .wLength = sizeof(value),
+        .timeout = CONTROL_MS,
+        .data = &value,
+    };
+
+    return ioctl(fd, USBDEVFS_CONTROL, &query) == sizeof(value) ? value : -1;
+}
+
 static void forget(struct broker *broker, uint8_t bus, uint8_t address)
 {
     for (unsigned i = 0; i < broker->count; i++) {
@@ -61,7 +83,7 @@ static void forget(struct broker *broker, uint8_t bus, uint8_t address)
 /* A descriptor of the broker's; -1: errno says why. */
 static int open_node(struct broker *broker, const struct usb_broker_request *request)
 {
-    struct node node = {request->bus, request->address, -1, 0};
+    struct node node = {request->bus, request->address, -1, 0, -1};
     char path[64];
 
     forget(broker, request->bus, request->address);
@@ -74,6 +96,7 @@ static int open_node(struct broker *broker, const struct usb_broker_request *req
     if (node.fd < 0)
         return -1;
     node.drivers = drivers_of(node.fd);
+    node.configuration = configuration_of(node.fd);
     broker->nodes[broker->count++] = node;
     return node.fd;
 }
@@ -84,6 +107,11 @@ static void give_back(const struct node *node)
     for (unsigned i = 0; i < MAX_INTERFACES; i++)
         ioctl(node->fd, USBDEVFS_RELEASEINTERFACE, &i);
     ioctl(node->fd, USBDEVFS_RESET, NULL);
+    if (node->configuration >= 0 && configuration_of(node->fd) != node->configuration) {
+        int value = node->configuration > 0 ? node->configuration : -1;
+
+        ioctl(node->fd, USBDEVFS_SETCONFIGURATION, &value);
+    }
     for (unsigned i = 0; i < MAX_INTERFACES; i++) {
         struct usbdevfs_ioctl connect = {.ifno = i, .ioctl_code = USBDEVFS_CONNECT};
 
