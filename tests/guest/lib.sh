@@ -172,7 +172,6 @@ wait_screen() {
     }
 }
 
-# make_machine NAME OPTION...: options of "vmdesk create"
 # make_machine NAME OPTION...: on the accelerator that GUEST_ACCEL names, unless an option says more.
 make_machine() {
     "$VMDESK" create --set "machine.accel=${GUEST_ACCEL:-kvm}" "$@" >/dev/null || fail "the machine $1 could not be made"

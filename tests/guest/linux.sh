@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154 # variables of lib.sh
-# What tests of Linux guests share: a kernel to a shell on its serial port, and work there whose
-# results are the host's. A test sources it after lib.sh.
+# What tests of Linux guests share: kernels, an initial RAM disk, a shell on the serial port, and work
+# there whose results are the host's. A test sources it after lib.sh.
 guest_tests=$(dirname "$0")
 
 # get_busybox: a static one that runs here too, in $busybox
@@ -33,7 +33,7 @@ add_modules() {
     mkdir -p "$initramfs/modules"
     for name; do
         file=$(find "$modules" -name "$name.ko")
-        [ -z "$file" ] || { cp "$file" "$initramfs/modules/" && echo "$name.ko" >>"$initramfs/modules/order"; }
+        [ -z "$file" ] || { cp "$file" "$initramfs/modules/" && echo "$name" >>"$initramfs/modules/order"; }
     done
 }
 

@@ -7,7 +7,7 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 while read -r module; do
-    insmod "/modules/$module"
+    insmod "/modules/$module.ko"
 done </modules/order
 tries=0
 until [ -b /dev/sda ] || [ $tries = 60 ]; do

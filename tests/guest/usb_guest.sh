@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # variables of lib.sh and linux.sh
 # What USB tests with a Linux guest share: Debian's kernel with its USB drivers, to a shell on its
-# serial port. A test sources it after lib.sh. Packages are unpacked into VMDESK_TEST_CACHE
-# (default: vmdesk-tests in the user's cache folder), never installed.
-guest_tests=$(dirname "${BASH_SOURCE[0]}")
-cache=${VMDESK_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vmdesk-tests}
+# serial port. A test sources it after lib.sh.
+. "$(dirname "$0")/linux.sh" || exit 1
 
 # In the order of their needs.
 usb_modules="usb-common usbcore xhci-hcd xhci-pci scsi_common scsi_mod crct10dif_common
@@ -12,43 +11,21 @@ usb_modules="usb-common usbcore xhci-hcd xhci-pci scsi_common scsi_mod crct10dif
     usb-storage uas hid usbhid hid-generic evdev cdc-acm libcrc32c crc32c_generic
     crc16 mbcache jbd2 ext4"
 
-# unpack PACKAGE FOLDER: into that folder of the cache
-unpack() {
-    local log=$work/unpack.log
-    [ ! -d "$cache/$2" ] || return 0
-    command -v apt-get dpkg-deb >/dev/null || skip "no apt-get and dpkg-deb to get $1"
-    mkdir -p "$cache/$2.part" || fail "no cache folder $cache"
-    (cd "$cache/$2.part" && apt-get download "$1" && dpkg-deb -x "$1"_*.deb . && rm "$1"_*.deb) \
-        >"$log" 2>&1 || skip "$1 cannot be downloaded: $(tail -n 1 "$log")"
-    mv "$cache/$2.part" "$cache/$2"
-}
-
-# The kernel, in $usb_kernel, and an initial RAM disk, in $usb_initrd
+# The kernel, and an initial RAM disk
 get_usb_guest() {
-    local name root=$work/initramfs module file
-    name=$(apt-cache depends linux-image-amd64 2>/dev/null |
-        sed -n 's/.*Depends: \(linux-image.*\)/\1/p' | head -n 1)
-    [ -n "$name" ] || [ -d "$cache/usb-kernel" ] || skip "linux-image-amd64 is not available"
-    unpack "$name" usb-kernel
-    unpack busybox-static busybox-static
-    usb_kernel=$(find "$cache/usb-kernel/boot" -name 'vmlinuz-*')
-    usb_initrd=$work/initrd.gz
-    mkdir -p "$root/bin" "$root/modules"
-    cp "$(find "$cache/busybox-static" -name busybox -type f)" "$root/bin/" || fail "no busybox"
-    install -m 755 "$guest_tests/usb_init.sh" "$root/init"
-    for module in $usb_modules; do
-        file=$(find "$cache/usb-kernel/lib/modules" -name "$module.ko")
-        [ -z "$file" ] || { cp "$file" "$root/modules/" && echo "$module" >>"$root/modules/order"; }
-    done
-    (cd "$root" && find . | cpio -o -H newc --quiet -R 0:0 | gzip -1) >"$usb_initrd" ||
-        fail "no initramfs"
+    get_full_kernel
+    get_busybox
+    begin_initramfs "$busybox" "$guest_tests/usb_init.sh"
+    # shellcheck disable=SC2086 # one a module
+    add_modules $usb_modules
+    end_initramfs "$work/initramfs.gz"
 }
 
 # make_usb_machine NAME OPTION...: with that kernel, its serial port in $log
 make_usb_machine() {
     log=$work/$1.log
     make_machine "$1" --set machine.accel="${GUEST_ACCEL:-soft}" --set machine.memory=512M \
-        --set boot.kernel="$usb_kernel" --set boot.initrd="$usb_initrd" \
+        --set boot.kernel="$kernel" --set boot.initrd="$work/initramfs.gz" \
         --set boot.cmdline="console=ttyS0 panic=-1 printk.devkmsg=on" --set serial.file="$log" \
         "${@:2}"
 }
