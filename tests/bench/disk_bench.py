@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Compares disk images through the library with qemu-img and with plain pread and pwrite.
 
-Run as disk_bench.py BUILD_FOLDER [SCRATCH_FOLDER [PART...]]. Each number is the best of ROUNDS, which take
-turns, so that other work of the host meets all of them. "random" is a walk in steps of a prime
+Run as disk_bench.py BUILD_FOLDER [SCRATCH_FOLDER [PART...]]. Each number is the best of ROUNDS,
+which take turns, so that other work of the host meets all of them. In each round QEMU has a try with
+threads and one with io_uring, and so the others have two. "random" is a walk in steps of a prime
 number of blocks, which all three can take.
 """
 import os
@@ -15,6 +16,7 @@ import tempfile
 import time
 
 ROUNDS = 3
+TRIES = "threads", "io_uring"
 MIB = 1 << 20
 GIB = 1 << 30
 PRIME = 7919
@@ -58,33 +60,29 @@ def plain(name, op, block, depth, count, step, *more):
     return float(run(bench, "plain", "raw", image(name), op, block, depth, count, step, *more))
 
 
-def qemu(name, fmt, op, block, depth, count, step, cache="writeback", before=None):
-    best = None
-    for aio in "threads", "io_uring":
-        if before:
-            before()
-        output = run("qemu-img", "bench", "-i", aio, "-f", fmt, "-t", cache,
-                     "-c", count, "-d", depth, "-s", block, "-S", step,
-                     *(["-w"] if op == "write" else []), image(name))
-        seconds = float(re.search(r"completed in ([0-9.]+) seconds", output).group(1))
-        best = seconds if best is None else min(best, seconds)
-    return best
+def qemu(aio, name, fmt, op, block, depth, count, step, cache="writeback"):
+    output = run("qemu-img", "bench", "-i", aio, "-f", fmt, "-t", cache,
+                 "-c", count, "-d", depth, "-s", block, "-S", step,
+                 *(["-w"] if op == "write" else []), image(name))
+    return float(re.search(r"completed in ([0-9.]+) seconds", output).group(1))
 
 
-def best(*runs, before=None):
+def best(*runs, before=None, tries=TRIES):
     """The best time of each of the runs, which take turns; before() makes the image anew."""
     times = [[] for _ in runs]
     for _ in range(ROUNDS):
-        for i, one in enumerate(runs):
-            if before:
-                before()
-            times[i].append(one())
+        for one_try in tries:
+            for i, one in enumerate(runs):
+                if before:
+                    before()
+                times[i].append(one(one_try))
     return [min(row) for row in times]
 
 
-def row(title, mine, theirs, limit=None):
+def row(title, mine, theirs, *limits):
+    ratios = " / ".join(f"{limit / mine:.2f}" for limit in limits)
     print(f"| {title} | {mine * 1000:.1f} ms | {theirs * 1000:.1f} ms | {theirs / mine:.2f} | "
-          f"{f'{limit / mine:.2f}' if limit else '-'} |", flush=True)
+          f"{ratios or '-'} |", flush=True)
 
 
 def allocated_io(fmt):
@@ -92,21 +90,22 @@ def allocated_io(fmt):
         direct = ["direct"] if cache == "none" else []
         for op in "read", "write":
             for depth in 1, 32:
-                count = 20000 if depth == 32 else 10000
-                count = count // 10 if direct else count
+                count = 20000 if depth == 32 else 5000 if direct else 10000
                 args = op, 4096, depth, count, 4096 * PRIME
-                mine, theirs, limit = best(
-                    lambda: ours("full." + fmt, fmt, *args, *direct),
-                    lambda: qemu("full." + fmt, fmt, *args, cache),
-                    lambda: plain("full.raw", *args, *direct))
+                threads = [1, depth] if depth > 1 and not direct else [depth]
+                times = best(
+                    lambda _: ours("full." + fmt, fmt, *args, *direct),
+                    lambda aio: qemu(aio, "full." + fmt, fmt, *args, cache),
+                    *(lambda _, most=most: plain("full.raw", op, 4096, most, *args[3:], *direct)
+                      for most in threads))
                 row(f"{fmt}{', direct' if direct else ''}: {count} x 4 KiB random {op}, depth "
-                    f"{depth}", mine, theirs, limit)
+                    f"{depth}", *times)
     for op in "read", "write":
         args = op, MIB, 4, SIZE // MIB, MIB
-        mine, theirs, limit = best(lambda: ours("full." + fmt, fmt, *args),
-                                   lambda: qemu("full." + fmt, fmt, *args),
-                                   lambda: plain("full.raw", *args))
-        row(f"{fmt}: 512 MiB sequential {op}, 1 MiB at depth 4", mine, theirs, limit)
+        times = best(lambda _: ours("full." + fmt, fmt, *args),
+                     lambda aio: qemu(aio, "full." + fmt, fmt, *args),
+                     lambda _: plain("full.raw", *args))
+        row(f"{fmt}: 512 MiB sequential {op}, 1 MiB at depth 4", *times)
 
 
 def new_image():
@@ -125,15 +124,14 @@ def first_writes():
     for title, args in (("512 MiB sequential, 1 MiB at depth 4", ("write", MIB, 4, SIZE // MIB, MIB)),
                         ("10000 x 4 KiB random, depth 32",
                          ("write", 4096, 32, 10000, 4096 * PRIME))):
-        mine, theirs, limit = best(lambda: ours("new.qcow2", "qcow2", *args),
-                                   lambda: qemu("new.qcow2", "qcow2", *args, before=new_image),
-                                   lambda: plain("new.raw", *args), before=new_image)
-        row(f"qcow2: first write, {title}", mine, theirs, limit)
+        times = best(lambda _: ours("new.qcow2", "qcow2", *args),
+                     lambda aio: qemu(aio, "new.qcow2", "qcow2", *args),
+                     lambda _: plain("new.raw", *args), before=new_image)
+        row(f"qcow2: first write, {title}", *times)
     args = "write", 4096, 32, 4000, 4096 * PRIME
-    mine, theirs = best(lambda: ours("new.qcow2", "qcow2", *args),
-                        lambda: qemu("new.qcow2", "qcow2", *args, before=snapshot_image),
-                        before=snapshot_image)
-    row("qcow2: write after a snapshot, 4000 x 4 KiB random, depth 32", mine, theirs)
+    times = best(lambda _: ours("new.qcow2", "qcow2", *args),
+                 lambda aio: qemu(aio, "new.qcow2", "qcow2", *args), before=snapshot_image)
+    row("qcow2: write after a snapshot, 4000 x 4 KiB random, depth 32", *times)
 
 
 def large():
@@ -141,10 +139,9 @@ def large():
         image("large.qcow2"), 64 * GIB)
     for depth in 1, 32:
         args = "read", 4096, depth, 20000, 4096 * PRIME * 50
-        mine, theirs = best(lambda: ours("large.qcow2", "qcow2", *args),
-                            lambda: qemu("large.qcow2", "qcow2", *args))
-        row(f"qcow2, 64 GiB in clusters of 8 KiB: 20000 x 4 KiB random read, depth {depth}", mine,
-            theirs)
+        times = best(lambda _: ours("large.qcow2", "qcow2", *args),
+                     lambda aio: qemu(aio, "large.qcow2", "qcow2", *args))
+        row(f"qcow2, 64 GiB in clusters of 8 KiB: 20000 x 4 KiB random read, depth {depth}", *times)
     forget("large.qcow2")
 
 
@@ -162,9 +159,9 @@ def snapshots():
     for what in "create", "apply", "delete":
         row(f"qcow2: snapshot {what}, 32 GiB allocated, as a program", min(times["ours", what]),
             min(times["qemu", what]))
-    mine, theirs = best(lambda: timed(vmdesk, "disk", "check", image("big.qcow2")),
-                        lambda: timed("qemu-img", "check", "-q", image("big.qcow2")))
-    row("qcow2: check, 32 GiB allocated", mine, theirs)
+    times = best(lambda _: timed(vmdesk, "disk", "check", image("big.qcow2")),
+                 lambda _: timed("qemu-img", "check", "-q", image("big.qcow2")))
+    row("qcow2: check, 32 GiB allocated", *times)
     forget("big.qcow2")
 
 
@@ -175,15 +172,15 @@ def conversions():
             ("raw to compressed qcow2", "text.raw", "out.qcow2", ["-c"], ["-c"])):
         fmt = target.split(".")[1]
 
-        def mine():
+        def mine(_):
             return timed(vmdesk, "disk", "convert", image(source), image(target), *our_options)
 
-        def theirs():
+        def theirs(_):
             # Both leave the image on the disk.
             return timed("qemu-img", "convert", "-t", "writeback", "-O", fmt, *options,
                          image(source), image(target))
 
-        times = best(mine, theirs, before=lambda: forget(target))
+        times = best(mine, theirs, before=lambda: forget(target), tries=[None])
         row(f"convert {title}, {'256 MiB' if options else '512 MiB'}", *times)
         forget(target)
 
