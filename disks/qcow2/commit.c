@@ -6,7 +6,7 @@
  * the backing image holds by then: only ranges that this image has are written there, and there is
  * no way for one to fall back to the backing image. What changes after it was copied is marked as
  * dirty and copied again, until so little is dirty that requests can be held for it: then the rest
- * is copied, and the image becomes empty.
+ * is copied, and the image becomes empty. What it held is freed while requests run again.
  */
 #include <errno.h>
 
@@ -34,6 +34,8 @@ struct commit {
     const struct image_progress *progress;
     uint8_t *buffer;
     uint64_t next; /* granule to look at */
+    uint64_t *old; /* the L1 table that the image had before it became empty; NULL: it has not */
+    uint32_t old_entries;
 };
 
 static struct qcow2_dirty *dirty_new(uint64_t size)
@@ -80,17 +82,27 @@ static uint64_t count_dirty(struct qcow2 *q)
     return marked;
 }
 
-/* Takes the mark off. */
-static bool take_dirty(struct qcow2 *q, uint64_t granule)
+/* Takes the mark off a granule, the next one from commit->next on; false: none has one. */
+static bool take_dirty(struct commit *commit, uint64_t *ret_granule)
 {
-    bool marked;
+    struct qcow2 *q = commit->image->state;
+    struct qcow2_dirty *dirty = q->dirty;
+    const uint8_t *found = NULL;
 
     g_mutex_lock(&q->lock);
-    marked = q->dirty->map[granule];
-    q->dirty->map[granule] = 0;
-    q->dirty->marked -= marked;
+    if (dirty->marked > 0) {
+        found = memchr(dirty->map + commit->next, 1, dirty->granules - commit->next);
+        if (found == NULL)
+            found = memchr(dirty->map, 1, commit->next);
+    }
+    if (found != NULL) {
+        *ret_granule = found - dirty->map;
+        dirty->map[*ret_granule] = 0;
+        dirty->marked--;
+        commit->next = (*ret_granule + 1) % dirty->granules;
+    }
     g_mutex_unlock(&q->lock);
-    return marked;
+    return found != NULL;
 }
 
 /* The backing image, opened for reading or writing. Paused. */
@@ -171,16 +183,14 @@ static int copy_all(struct commit *commit)
 static int copy_dirty(struct commit *commit, gint64 until)
 {
     struct qcow2 *q = commit->image->state;
-    uint64_t size = commit->image->size, granules = q->dirty->granules;
+    uint64_t size = commit->image->size, granule;
     int result = 0;
 
-    for (uint64_t i = 0; i < granules && result == 0; i++) {
-        uint64_t offset = commit->next << q->dirty->bits;
-        bool dirty = take_dirty(q, commit->next);
+    /* Not those that are marked meanwhile. */
+    for (uint64_t left = count_dirty(q); left > 0 && result == 0 && take_dirty(commit, &granule);
+         left--) {
+        uint64_t offset = granule << q->dirty->bits;
 
-        commit->next = (commit->next + 1) % granules;
-        if (!dirty)
-            continue;
         if (until == 0 && !image_step(commit->progress, size, size, NULL))
             return -ECANCELED;
         result = copy_range(commit, offset, MIN(size, offset + (1ULL << q->dirty->bits)));
@@ -220,11 +230,12 @@ static int catch_up(struct commit *commit)
     return result;
 }
 
-/* The image without data: an empty L1 table, and all else is freed. */
-static int make_empty(struct qcow2 *q)
+/* The image without data: an empty L1 table. */
+static int make_empty(struct commit *commit)
 {
+    struct qcow2 *q = commit->image->state;
     uint32_t entries = q->header.l1_size;
-    g_autofree uint64_t *old = g_memdup2(q->l1, (gsize)entries * 8);
+    uint64_t *old = g_memdup2(q->l1, (gsize)entries * 8);
     uint64_t *l1 = g_try_new0(uint64_t, MAX(entries, 1));
     int result = l1 != NULL ? qcow2_settle(q) : -ENOMEM;
     bool unknown;
@@ -233,10 +244,12 @@ static int make_empty(struct qcow2 *q)
         result = qcow2_switch_l1(q, l1, entries, q->header.size, &unknown);
     if (result < 0) {
         g_free(l1);
+        g_free(old);
         return result;
     }
-    result = qcow2_tree_add(q, old, entries, -1);
-    return result < 0 ? result : qcow2_settle(q);
+    commit->old = old;
+    commit->old_entries = entries;
+    return 0;
 }
 
 /* Paused, as finish() is. */
@@ -262,7 +275,7 @@ static int finish(struct commit *commit)
     result = copy_dirty(commit, 0);
     if (result == 0)
         result = -image_flush(commit->image->backing);
-    return result == 0 ? make_empty(commit->image->state) : result;
+    return result == 0 ? make_empty(commit) : result;
 }
 
 static bool refuse(struct image *image, GError **err)
@@ -317,6 +330,11 @@ bool qcow2_commit(struct image *image, const struct image_progress *progress, GE
     if (!reopen_backing(image, true, done ? err : NULL))
         done = false;
     qcow2_resume(q);
+    if (commit.old != NULL)
+        result = qcow2_tree_free(q, commit.old, commit.old_entries);
+    if (done)
+        done = failed(image, result, err);
+    g_free(commit.old);
     g_free(commit.buffer);
     return done;
 }

@@ -394,6 +394,9 @@ bool qcow2_snapshot_rename(struct image *image, const char *snapshot, const char
 /* tree.c: an L1 table and all that it leads to. Paused, synced, without the lock. */
 /* +1: counts the clusters once more; -1: frees them. On failure nothing has changed. */
 int qcow2_tree_add(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size, int delta);
+/* The same to free what nothing on the disk leads to any longer, in steps between which requests
+ * run. On failure the rest leaks. */
+int qcow2_tree_free(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size);
 /* Sets the copied flags of the active tables by what the refcounts are; or shared: all are. */
 int qcow2_tree_set_copied(struct qcow2 *q, bool shared);
 int qcow2_table_read(struct qcow2 *q, uint64_t offset, uint64_t *ret_table, uint64_t entries);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* All that an L1 table leads to, at once: for snapshots. No request runs meanwhile, and the tables
- * on the disk are those in memory. */
+ * on the disk are those in memory; qcow2_tree_free() apart. */
 #include <errno.h>
 
 #include "disks/bytes.h"
@@ -134,6 +134,56 @@ int qcow2_tree_add(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size, int de
     result = walk_tables(&walk, l1, l1_size, table);
     finish(&walk, result < 0);
     g_array_unref(walk.done);
+    return result;
+}
+
+/* Of what is freed in one step, for which flushes wait. */
+#define STEP_CLUSTERS 4096
+#define STEP_BYTES (256 * 1024 * 1024)
+
+/* *left: clusters until the step is full. */
+static int free_runs(struct qcow2 *q, GArray *runs, uint64_t *left)
+{
+    int result = 0;
+
+    for (guint i = 0; i < runs->len && result == 0;) {
+        struct run *run = &g_array_index(runs, struct run, i);
+        uint64_t count = MIN(run->count, *left);
+
+        g_mutex_lock(&q->lock);
+        qcow2_free(q, run->first << q->cluster_bits, count, true);
+        g_mutex_unlock(&q->lock);
+        run->first += count;
+        run->count -= count;
+        i += run->count == 0;
+        *left -= count;
+        if (*left > 0)
+            continue;
+        result = qcow2_sync(q, QCOW2_SYNC_REFCOUNTS);
+        *left = MIN(STEP_CLUSTERS, STEP_BYTES >> q->cluster_bits);
+    }
+    g_array_set_size(runs, 0);
+    return result;
+}
+
+int qcow2_tree_free(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size)
+{
+    g_autofree uint8_t *table = g_try_malloc(q->cluster_size);
+    struct walk walk = {.q = q, .delta = -1};
+    uint64_t left = MIN(STEP_CLUSTERS, STEP_BYTES >> q->cluster_bits);
+    int result = table != NULL ? 0 : -ENOMEM;
+
+    G_STATIC_ASSERT(STEP_BYTES >> QCOW2_MAX_CLUSTER_BITS > 0);
+    walk.done = g_array_new(FALSE, FALSE, sizeof(struct run));
+    for (uint32_t i = 0; i < l1_size && result == 0; i++) {
+        result = walk_tables(&walk, l1 + i, 1, table);
+        if (result == 0)
+            result = free_runs(q, walk.done, &left);
+    }
+    g_array_unref(walk.done);
+    /* Once to free the last, and once more for their refcounts. */
+    for (unsigned i = 0; i < 2 && result == 0; i++)
+        result = qcow2_sync(q, QCOW2_SYNC_REFCOUNTS);
     return result;
 }
 
