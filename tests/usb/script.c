@@ -57,6 +57,8 @@ bool usb_script_play(struct usb_script *script, const char *line)
         device->babble = true;
     } else if (g_str_has_prefix(line, "delay ")) {
         device->delay_ms = number;
+    } else if (g_str_has_prefix(line, "memory ")) {
+        script->usbfs->memory_limit = (size_t)number * 1024;
     } else if (g_str_has_prefix(line, "key ")) {
         g_queue_push_tail(&device->keys, GUINT_TO_POINTER(number));
     } else {

@@ -17,7 +17,8 @@ struct usb_script {
 };
 
 /* Both with the lock of usbfs held. Lines: unplug, plug, deny and allow (to open), mute, unmute,
- * babble, delay MS, key N, hold and free (another program's claim). False: it is none of them. */
+ * babble, delay MS, memory KIB (for transfers), key N, hold and free (another program's claim).
+ * False: it is none of them. */
 bool usb_script_play(struct usb_script *script, const char *line);
 /* NAME=NUMBER ... Caller frees. */
 char *usb_script_describe(const struct usb_script *script);

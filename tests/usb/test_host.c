@@ -340,6 +340,181 @@ START_TEST(test_waiting_ones_follow)
 }
 END_TEST
 
+/* A command block of the disk, whose data and status the caller moves. */
+static void begin_disk_read(uint8_t sectors_high, uint32_t size)
+{
+    uint8_t block[31] = {0x55, 0x53, 0x42, 0x43, 1, 2, 3, 4, 0, 0, size >> 16, 0, 0x80, 0, 16};
+    uint32_t actual;
+
+    block[15] = 0x28;
+    block[22] = sectors_high;
+    ck_assert_int_eq(transfer(0x02, block, sizeof(block), 1, &actual), USB_OK);
+}
+
+/* One transfer is more than the kernel takes for all. */
+START_TEST(test_pieces)
+{
+    enum { SIZE = 4 * MEBIBYTE };
+    g_autofree uint8_t *written = g_malloc(SIZE), *read = g_malloc0(SIZE);
+    uint8_t report[8];
+    struct call key;
+
+    for (unsigned i = 0; i < SIZE; i++)
+        written[i] = i * 31 + i / 509;
+    open_device();
+    call_start(&key, 0x83, report, sizeof(report), 1);
+    for (unsigned kib = 64; kib <= 3072; kib = kib * 2 + 77) {
+        g_autofree char *line = g_strdup_printf("memory %u", kib + 1);
+        unsigned parts = kib % 3 == 0 ? 1 : 17;
+
+        script(line);
+        written[kib] ^= 0xff;
+        memset(read, 0, SIZE);
+        disk_command((uint8_t[16]){0x2a, 0, 0, 0, 1, 0, 0, 0x20, 0}, false, written, SIZE, parts);
+        ck_assert_uint_eq(disk_command((uint8_t[16]){0x28, 0, 0, 0, 1, 0, 0, 0x20, 0}, true, read,
+                                       SIZE, parts),
+                          SIZE);
+        ck_assert_int_eq(memcmp(read, written, SIZE), 0);
+    }
+    script("key 7");
+    ck_assert_int_eq(call_wait(&key), USB_OK);
+    script("memory 16384");
+    close_device();
+}
+END_TEST
+
+START_TEST(test_pieces_of_a_short_answer)
+{
+    g_autofree uint8_t *data = g_malloc(4 * MEBIBYTE);
+
+    open_device();
+    script("memory 1024");
+    ck_assert_uint_eq(disk_command((uint8_t[16]){0x12, 0, 0, 0, 255}, true, data, 4 * MEBIBYTE, 1),
+                      36);
+    /* Two pieces, and a sector of the third. */
+    ck_assert_uint_eq(disk_command((uint8_t[16]){0x28, 0, 0, 0, 0, 0, 0, 0x10, 1}, true, data,
+                                   4 * MEBIBYTE, 7),
+                      2 * MEBIBYTE + 512);
+    script("memory 16384");
+    close_device();
+}
+END_TEST
+
+/* Another waits for its endpoint meanwhile; one of another endpoint does not. */
+START_TEST(test_pieces_keep_the_order)
+{
+    enum { SIZE = 4 * MEBIBYTE };
+    g_autofree uint8_t *data = g_malloc(SIZE);
+    struct call read, status;
+    uint8_t reply[13], byte;
+    uint32_t actual;
+
+    open_device();
+    begin_disk_read(0x20, SIZE);
+    script("memory 513");
+    script("mute");
+    ck_assert_int_eq(call_start(&read, 0x81, data, SIZE, 1), USB_SUBMIT_PENDING);
+    ck_assert_int_eq(call_start(&status, 0x81, reply, sizeof(reply), 1), USB_SUBMIT_PENDING);
+    ck_assert_int_eq(script_state("flying"), 1);
+    ck_assert_int_eq(control(0x80, 8, 0, 0, &byte, 1, &actual), USB_OK);
+    script("unmute");
+    ck_assert_int_eq(call_wait(&read), USB_OK);
+    ck_assert_uint_eq(read.request.actual, SIZE);
+    ck_assert_int_eq(call_wait(&status), USB_OK);
+    ck_assert_uint_eq(status.request.actual, sizeof(reply));
+    ck_assert_int_eq(memcmp(reply, "USBS", 4), 0);
+    script("memory 16384");
+    close_device();
+}
+END_TEST
+
+/* A read whose first piece, of a mebibyte, is under way, and one behind it. */
+static void begin_pieces(uint8_t *data, struct call calls[2], unsigned parts)
+{
+    begin_disk_read(0x20, 4 * MEBIBYTE);
+    script("memory 1025");
+    script("mute");
+    ck_assert_int_eq(call_start(&calls[0], 0x81, data, 4 * MEBIBYTE, parts), USB_SUBMIT_PENDING);
+    ck_assert_int_eq(call_start(&calls[1], 0x81, data, 13, 1), USB_SUBMIT_PENDING);
+}
+
+static void cancel_pieces(struct usb_device *device, struct call calls[2])
+{
+    for (unsigned i = 2; i-- > 0;) {
+        if (usb_device_cancel(device, &calls[i].request))
+            calls[i].done = true;
+        ck_assert_int_eq(call_wait(&calls[i]), USB_CANCELLED);
+    }
+    ck_assert_uint_eq(calls[1].request.actual, 0);
+}
+
+START_TEST(test_pieces_are_cancelled)
+{
+    g_autofree uint8_t *data = g_malloc(4 * MEBIBYTE);
+    struct usb_device *device = open_device();
+    struct call calls[2];
+
+    begin_pieces(data, calls, 3);
+    cancel_pieces(device, calls);
+    ck_assert_uint_eq(calls[0].request.actual, 0);
+    ck_assert_int_eq(script_state("flying"), 0);
+    script("unmute");
+    script("memory 16384");
+    close_device();
+}
+END_TEST
+
+/* There is no room for the next piece until something else has ended. */
+START_TEST(test_pieces_stall)
+{
+    g_autofree uint8_t *data = g_malloc0(4 * MEBIBYTE);
+    struct usb_device *device = open_device();
+    struct call calls[2], key;
+    uint8_t report[8];
+
+    for (unsigned i = 0; i < 3; i++) {
+        call_start(&key, 0x83, report, sizeof(report), 1);
+        begin_pieces(data, calls, 1 + i);
+        script("memory 1");
+        script("unmute");
+        while (script_state("flying") > 1)
+            g_usleep(1000);
+        if (i < 2) {
+            script("memory 700");
+            script("key 9");
+            ck_assert_int_eq(call_wait(&calls[0]), USB_OK);
+            ck_assert_uint_eq(calls[0].request.actual, 4 * MEBIBYTE);
+            ck_assert_int_eq(call_wait(&calls[1]), USB_OK);
+        } else {
+            cancel_pieces(device, calls);
+            ck_assert_uint_eq(calls[0].request.actual, MEBIBYTE);
+            script("memory 16384");
+            script("key 9");
+        }
+        ck_assert_int_eq(call_wait(&key), USB_OK);
+    }
+    close_device();
+}
+END_TEST
+
+START_TEST(test_pieces_of_what_is_unplugged)
+{
+    g_autofree uint8_t *data = g_malloc(4 * MEBIBYTE);
+    struct call calls[2];
+
+    open_device();
+    begin_pieces(data, calls, 1);
+    script("unplug");
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(call_wait(&calls[i]), USB_NO_DEVICE);
+    wait_until_gone();
+    close_device();
+    script("unmute");
+    script("memory 16384");
+    script("plug");
+}
+END_TEST
+
 START_TEST(test_babble)
 {
     uint8_t data[64];
@@ -452,6 +627,12 @@ int main(void)
     tcase_add_test(tests, test_many_are_cancelled);
     tcase_add_test(tests, test_more_than_the_kernel_takes);
     tcase_add_test(tests, test_waiting_ones_follow);
+    tcase_add_test(tests, test_pieces);
+    tcase_add_test(tests, test_pieces_of_a_short_answer);
+    tcase_add_test(tests, test_pieces_keep_the_order);
+    tcase_add_test(tests, test_pieces_are_cancelled);
+    tcase_add_test(tests, test_pieces_stall);
+    tcase_add_test(tests, test_pieces_of_what_is_unplugged);
     tcase_add_test(tests, test_babble);
     tcase_add_test(tests, test_slow_device);
     tcase_add_test(tests, test_unplugged_in_mid_transfer);

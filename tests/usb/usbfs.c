@@ -11,7 +11,6 @@
 #define STORAGE_INTERFACE 0
 #define ISO_INTERFACE 2
 #define MAX_PACKETS 128
-#define MAX_TRANSFER USBFS_MEMORY
 
 struct usbfs_urb {
     struct scripted_urb urb; /* must be first */
@@ -41,6 +40,7 @@ void usbfs_init(struct usbfs *usbfs, struct scripted_disk *disk)
 {
     *usbfs = (struct usbfs){.root = "",
                             .plugged = true,
+                            .memory_limit = USBFS_MEMORY,
                             .address = 2,
                             .drivers = 1 << STORAGE_INTERFACE};
     g_mutex_init(&usbfs->lock);
@@ -232,9 +232,9 @@ static long take_urb(struct usbfs_file *file, struct usbfs_urb *u, pid_t process
     length = u->kernel.buffer_length;
     if (!has_endpoint(file->usbfs, u->kernel.endpoint))
         return -ENOENT;
-    if (length > MAX_TRANSFER || (control && length < 8))
+    if (control && length < 8)
         return -EINVAL;
-    if (file->usbfs->memory + length > USBFS_MEMORY)
+    if (file->usbfs->memory + length > file->usbfs->memory_limit)
         return -ENOMEM;
     u->urb.endpoint = control ? 0 : u->kernel.endpoint;
     if (u->kernel.type == USBDEVFS_URB_TYPE_BULK)

@@ -21,6 +21,7 @@ struct usbfs {
     unsigned address; /* of the device; another one each time it is plugged in */
     unsigned drivers; /* a bit for each interface that a kernel driver has */
     size_t memory;    /* of transfers that were not reaped */
+    size_t memory_limit;
     GPtrArray *files; /* struct usbfs_file */
     void (*drivers_changed)(struct usbfs *usbfs);
 };

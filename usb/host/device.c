@@ -62,6 +62,10 @@ static bool work_once(struct host_device *host)
         started = host_transfer_start(host, work->request);
         if (started == HOST_NO_ROOM)
             return false;
+        if (started == HOST_BEHIND) {
+            g_queue_push_tail(&host->behind, g_queue_pop_head(&host->waiting));
+            return true;
+        }
         status = work->request->status;
     } else if (!host->gone) {
         work->running = true;
@@ -70,7 +74,9 @@ static bool work_once(struct host_device *host)
         status = run_work(host, work);
         g_mutex_lock(&host->lock);
     }
-    g_queue_pop_head(&host->waiting);
+    g_queue_remove(&host->waiting, work); /* others may have come before it meanwhile */
+    if (started == HOST_FAILED && work->kind == WORK_REQUEST)
+        work->actual = host_transfer_abandon(host, work->request);
     g_mutex_unlock(&host->lock);
     if (started == HOST_STARTED) {
         g_free(work);
@@ -105,15 +111,22 @@ void host_device_schedule(struct host_device *host)
 }
 
 /* Under the lock. */
-static struct host_work *add_work(struct host_device *host, int kind, struct usb_request *request)
+static struct host_work *add_work(struct host_device *host, GQueue *queue, int kind,
+                                  struct usb_request *request)
 {
     struct host_work *work = g_new0(struct host_work, 1);
 
     work->kind = kind;
     work->request = request;
     usb_device_ref(&host->device);
-    g_queue_push_tail(&host->waiting, work);
+    g_queue_push_tail(queue, work);
     return work;
+}
+
+void host_device_wait(struct host_device *host, struct usb_request *request)
+{
+    add_work(host, &host->waiting, WORK_REQUEST, request);
+    host_device_schedule(host);
 }
 
 /*
@@ -135,8 +148,10 @@ static enum usb_submitted host_submit(struct usb_device *device, struct usb_requ
         started = host_transfer_start(host, request);
     }
     if (started == HOST_NO_ROOM) {
-        add_work(host, intercepts ? WORK_SETUP : WORK_REQUEST, request);
+        add_work(host, &host->waiting, intercepts ? WORK_SETUP : WORK_REQUEST, request);
         host_device_schedule(host);
+    } else if (started == HOST_BEHIND) {
+        add_work(host, &host->behind, WORK_REQUEST, request);
     } else if (started == HOST_FAILED) {
         submitted = USB_SUBMIT_DONE;
     }
@@ -144,9 +159,9 @@ static enum usb_submitted host_submit(struct usb_device *device, struct usb_requ
     return submitted;
 }
 
-static struct host_work *find_waiting(struct host_device *host, const struct usb_request *request)
+static struct host_work *find_work(const GQueue *queue, const struct usb_request *request)
 {
-    for (GList *l = host->waiting.head; l != NULL; l = l->next) {
+    for (GList *l = queue->head; l != NULL; l = l->next) {
         struct host_work *work = l->data;
 
         if (work->request == request)
@@ -162,16 +177,20 @@ static bool host_cancel(struct usb_device *device, struct usb_request *request)
     bool out;
 
     g_mutex_lock(&host->lock);
-    work = find_waiting(host, request);
+    work = find_work(&host->waiting, request);
+    if (work == NULL)
+        work = find_work(&host->behind, request);
     out = work != NULL && !work->running;
-    if (out)
+    if (out) {
         g_queue_remove(&host->waiting, work);
-    else
+        g_queue_remove(&host->behind, work);
+        request->actual = host_transfer_abandon(host, request);
+    } else {
         host_transfer_cancel(request);
+    }
     g_mutex_unlock(&host->lock);
     if (out) {
         request->status = USB_CANCELLED;
-        request->actual = 0;
         g_free(work);
         usb_device_unref(device);
     }
@@ -192,7 +211,7 @@ static void host_reset(struct usb_device *device)
 
     g_mutex_lock(&host->lock);
     if (!host->gone && !is_reset(host)) {
-        add_work(host, WORK_RESET, NULL);
+        add_work(host, &host->waiting, WORK_RESET, NULL);
         host_device_schedule(host);
     }
     g_mutex_unlock(&host->lock);
@@ -227,7 +246,7 @@ static bool host_set_streams(struct usb_device *device, uint8_t endpoint, unsign
 
     g_mutex_lock(&host->lock);
     if (possible && !host->gone) {
-        struct host_work *work = add_work(host, WORK_STREAMS, NULL);
+        struct host_work *work = add_work(host, &host->waiting, WORK_STREAMS, NULL);
 
         work->endpoint = endpoint;
         work->count = MIN(count, max);

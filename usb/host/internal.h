@@ -8,7 +8,12 @@
 #include "usb/host/device.h"
 
 #define HOST_CONTROL_MAX 4096 /* bytes that libusb takes in one control transfer */
+/* Pieces of a bulk transfer for which the kernel has no room at once: multiples of this, and so of
+ * every packet size. */
+#define HOST_PIECE_UNIT (64 * 1024)
 #define HOST_NO_TRANSFER 0xff /* in transfers: no such endpoint now */
+
+struct host_transfer;
 
 struct host_device {
     struct usb_device device; /* must be first */
@@ -31,7 +36,9 @@ struct host_device {
     bool untouched; /* nothing was sent to it since its reset */
     bool scheduled; /* host_device_work() is queued or runs */
     GQueue waiting; /* struct host_work: what is not started */
-    unsigned in_flight;
+    GQueue behind;  /* struct host_work: what waits for the end of a transfer in pieces */
+    struct host_transfer *pieces[2][16]; /* that transfer of each endpoint, [1] is IN; NULL: none */
+    unsigned in_flight, stalled;         /* stalled: of these, between two pieces, in waiting */
     size_t bounced;
     uint8_t transfers[2][16]; /* enum usb_transfer of each endpoint, [1] is IN */
 
@@ -62,15 +69,21 @@ struct host_work {
 /* device.c */
 void host_device_set_gone(struct host_device *host); /* under the lock */
 void host_device_schedule(struct host_device *host); /* under the lock */
+/* At the end of what waits; under the lock. */
+void host_device_wait(struct host_device *host, struct usb_request *request);
 
 /* transfer.c; under the lock */
 enum host_started {
     HOST_STARTED,
     HOST_NO_ROOM, /* others are under way: try again when one has ended */
+    HOST_BEHIND,  /* its endpoint has a transfer in pieces */
     HOST_FAILED,  /* request->status says why */
 };
+/* Also goes on with what was stalled. */
 enum host_started host_transfer_start(struct host_device *host, struct usb_request *request);
 void host_transfer_cancel(struct usb_request *request);
+/* Of what is stalled: nothing of it is under way any more. Returns the bytes that it moved. */
+uint32_t host_transfer_abandon(struct host_device *host, struct usb_request *request);
 
 /* setup.c; on the USB thread, without the lock */
 bool host_setup_open(struct host_device *host, GError **err);

@@ -9,6 +9,8 @@ struct host_transfer {
     struct libusb_transfer *transfer;
     uint8_t *bounce; /* NULL: the data is in the request's own memory */
     uint32_t bounce_size, length;
+    uint32_t done; /* bytes of the pieces before this one; transfer has where it is */
+    bool cancelled;
 };
 
 static bool is_in(const struct usb_request *request)
@@ -54,7 +56,107 @@ static uint32_t actual_of(const struct host_transfer *t)
                      ? (int)transfer->iso_packet_desc[0].actual_length
                      : transfer->actual_length;
 
-    return CLAMP(actual, 0, (int)t->length);
+    return CLAMP(actual, 0, (int)(t->length - t->done));
+}
+
+/*
+ * In pieces: the kernel limits the memory of all transfers together, to less than one may be long.
+ * One piece follows the other, and what comes to that endpoint meanwhile stays behind.
+ */
+
+static bool is_bulk(const struct host_transfer *t)
+{
+    return t->transfer->type == LIBUSB_TRANSFER_TYPE_BULK ||
+           t->transfer->type == LIBUSB_TRANSFER_TYPE_BULK_STREAM;
+}
+
+static struct host_transfer **pieces_of(struct host_device *host, const struct usb_request *request)
+{
+    return &host->pieces[is_in(request)][request->endpoint & 0x0f];
+}
+
+/* Submits what is left, or as much of it as there is room for. A code of libusb. */
+static int submit_rest(struct host_device *host, struct host_transfer *t)
+{
+    struct libusb_transfer *transfer = t->transfer;
+    int code = libusb_submit_transfer(transfer);
+
+    while (code == LIBUSB_ERROR_NO_MEM && is_bulk(t) && transfer->length > HOST_PIECE_UNIT) {
+        transfer->length = MAX(transfer->length / 2 / HOST_PIECE_UNIT, 1) * HOST_PIECE_UNIT;
+        code = libusb_submit_transfer(transfer);
+    }
+    if (code == 0 && t->done + transfer->length < t->length)
+        *pieces_of(host, t->request) = t;
+    return code;
+}
+
+/* Makes transfer the rest, after a piece. */
+static void take_rest(struct host_transfer *t)
+{
+    t->transfer->buffer += t->transfer->length;
+    t->done += t->transfer->length;
+    t->transfer->length = t->length - t->done;
+}
+
+/* Nothing of it is under way any more. */
+static void leave(struct host_device *host, struct host_transfer *t)
+{
+    struct host_transfer **pieces = pieces_of(host, t->request);
+
+    t->request->device_private = NULL; /* nothing is left to cancel */
+    host->in_flight--;
+    host->bounced -= t->bounce_size;
+    if (*pieces == t) {
+        *pieces = NULL;
+        /* Those of other endpoints go behind again. */
+        while (!g_queue_is_empty(&host->behind))
+            g_queue_push_head(&host->waiting, g_queue_pop_tail(&host->behind));
+    }
+    if (!g_queue_is_empty(&host->waiting))
+        host_device_schedule(host);
+}
+
+/* After a whole piece. USB_OK: the next is under way, or waits; or how all of it ends. */
+static enum usb_status next_piece(struct host_device *host, struct host_transfer *t)
+{
+    int code;
+
+    if (host->gone)
+        return USB_NO_DEVICE;
+    if (t->cancelled)
+        return USB_CANCELLED;
+    take_rest(t);
+    code = submit_rest(host, t);
+    if (code == LIBUSB_ERROR_NO_MEM && host->in_flight - host->stalled > 1) {
+        host->stalled++;
+        host_device_wait(host, t->request);
+        return USB_OK;
+    }
+    return host_status_from_libusb(code);
+}
+
+static void copy_back(const struct host_transfer *t, uint32_t actual)
+{
+    unsigned at = t->request->endpoint == 0 ? LIBUSB_CONTROL_SETUP_SIZE : 0;
+
+    if (t->bounce != NULL && is_in(t->request))
+        usb_request_copy_in(t->request, 0, t->bounce + at, actual);
+}
+
+uint32_t host_transfer_abandon(struct host_device *host, struct usb_request *request)
+{
+    struct host_transfer *t = request->device_private;
+    uint32_t done;
+
+    if (t == NULL)
+        return 0;
+    done = t->done;
+    host->stalled--;
+    leave(host, t);
+    copy_back(t, done);
+    transfer_free(t);
+    g_atomic_int_add(&host->device.refs, -1); /* the caller has another */
+    return done;
 }
 
 static void end_transfer(struct host_device *host, struct host_transfer *t)
@@ -66,24 +168,25 @@ static void end_transfer(struct host_device *host, struct host_transfer *t)
     g_mutex_lock(&host->lock); /* its submission is over after this */
     request = t->request;
     status = status_of(t->transfer);
-    actual = actual_of(t);
+    actual = t->done + actual_of(t);
+    if (status == USB_OK && is_bulk(t) && t->transfer->actual_length == t->transfer->length &&
+        actual < t->length) {
+        status = next_piece(host, t);
+        if (status == USB_OK) {
+            g_mutex_unlock(&host->lock);
+            return;
+        }
+    }
     /* Where there may have been more, what came is not what was asked for. */
     if (status == USB_OK && request->endpoint == 0 && actual == HOST_CONTROL_MAX &&
         request->length > HOST_CONTROL_MAX)
         status = USB_ERROR;
-    request->device_private = NULL; /* nothing is left to cancel */
-    host->in_flight--;
-    host->bounced -= t->bounce_size;
     if (status == USB_NO_DEVICE)
         host_device_set_gone(host);
-    if (!g_queue_is_empty(&host->waiting))
-        host_device_schedule(host);
+    leave(host, t);
     g_mutex_unlock(&host->lock);
 
-    if (t->bounce != NULL && is_in(request))
-        usb_request_copy_in(request, 0,
-                            t->bounce + (request->endpoint == 0 ? LIBUSB_CONTROL_SETUP_SIZE : 0),
-                            actual);
+    copy_back(t, actual);
     transfer_free(t);
     usb_request_complete(request, status, actual);
     usb_device_unref(&host->device);
@@ -176,12 +279,32 @@ static struct host_transfer *transfer_new(struct host_device *host, struct usb_r
     return t;
 }
 
+/* It stalled between two pieces. */
+static enum host_started resume(struct host_device *host, struct host_transfer *t)
+{
+    int code;
+
+    host->stalled--;
+    code = submit_rest(host, t);
+    if (code == 0)
+        return HOST_STARTED;
+    host->stalled++;
+    if (code == LIBUSB_ERROR_NO_MEM && host->in_flight > host->stalled)
+        return HOST_NO_ROOM;
+    t->request->status = host_status_from_libusb(code);
+    return HOST_FAILED;
+}
+
 enum host_started host_transfer_start(struct host_device *host, struct usb_request *request)
 {
-    struct host_transfer *t;
+    struct host_transfer *t = request->device_private;
     int code;
 
     request->status = USB_ERROR;
+    if (t != NULL)
+        return resume(host, t);
+    if (*pieces_of(host, request) != NULL)
+        return HOST_BEHIND;
     if (host->in_flight > 0 &&
         (host->in_flight >= HOST_MAX_IN_FLIGHT ||
          (needs_bounce(request) && host->bounced + request->length > HOST_MAX_BOUNCED)))
@@ -195,7 +318,7 @@ enum host_started host_transfer_start(struct host_device *host, struct usb_reque
     host->in_flight++;
     host->bounced += t->bounce_size;
     /* Its completion waits for the lock. */
-    code = libusb_submit_transfer(t->transfer);
+    code = submit_rest(host, t);
     if (code == 0)
         return HOST_STARTED;
     request->device_private = NULL;
@@ -203,8 +326,7 @@ enum host_started host_transfer_start(struct host_device *host, struct usb_reque
     host->bounced -= t->bounce_size;
     transfer_free(t);
     g_atomic_int_add(&host->device.refs, -1); /* the submitter's is still there */
-    /* The kernel limits the memory of all transfers together. */
-    if (code == LIBUSB_ERROR_NO_MEM && host->in_flight > 0)
+    if (code == LIBUSB_ERROR_NO_MEM && host->in_flight > host->stalled)
         return HOST_NO_ROOM;
     request->status = host_status_from_libusb(code);
     if (request->status == USB_NO_DEVICE)
@@ -218,6 +340,8 @@ void host_transfer_cancel(struct usb_request *request)
 {
     struct host_transfer *t = request->device_private;
 
-    if (t != NULL)
-        libusb_cancel_transfer(t->transfer);
+    if (t == NULL)
+        return;
+    t->cancelled = true;
+    libusb_cancel_transfer(t->transfer);
 }
