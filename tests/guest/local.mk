@@ -25,6 +25,7 @@ GUEST_TESTS = \
 	tests/guest/test_usb_boot.sh \
 	tests/guest/test_usb_host.sh \
 	tests/guest/test_usb_linux.sh \
+	tests/guest/test_usb_redir.sh \
 	tests/guest/test_vnc_port.sh \
 	tests/guest/test_vnc_stall.sh
 # What the software CPU runs too, within a minute.

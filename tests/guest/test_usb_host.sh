@@ -8,27 +8,7 @@
 begin
 need_file /usr/share/seabios/bios-256k.bin seabios
 get_usb_guest
-if [ -z "${USBFS_DISK:-}" ]; then
-    [ -x tests/usb/fuse_usbfs ] || skip "tests/usb/fuse_usbfs is not built: install libfuse3-dev"
-    truncate -s 32M "$work/host.img"
-    mkdir "$work/contents"
-    head -c 6000000 /dev/urandom >"$work/contents/data"
-    PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d "$work/contents" "$work/host.img" ||
-        skip "mke2fs cannot make a file system: install e2fsprogs"
-    export SUM=$(sha256sum <"$work/contents/data" | cut -d ' ' -f 1)
-    USBFS_DISK=$work/host.img tests/usb/fuse_usbfs --disk "$work/host.img" "$0"
-    exit $?
-fi
-
-play() { echo "$1" >/dev/bus/usb/script; }
-device() { grep -q "$1" /dev/bus/usb/script; }
-# digest IMAGE MEBIBYTES: of what is on it
-digest() { head -c "${2}M" "$1" | sha256sum | cut -d ' ' -f 1; }
-# copied IMAGE MEBIBYTES TIMES: so often it was the same, and the image has it
-copied() {
-    [ "$(results copy | grep -c "^same")" = "$3" ] || fail "the disk gives back something else"
-    [ "$(results copy | tail -n 1)" = "$(digest "$1" "$2")" ] || fail "the image differs"
-}
+on_usb_host
 
 make_usb_machine host --set "usb.rules=1234:0001 always"
 boot_usb_machine host

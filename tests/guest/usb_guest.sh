@@ -21,6 +21,32 @@ get_usb_guest() {
     end_initramfs "$work/initramfs.gz"
 }
 
+# on_usb_host [--simple]: runs the test again where the scripted device is, and ends, if it is not
+# there: with a file system on its disk, the image $USBFS_DISK, that has a file "data" of the
+# checksum $SUM.
+on_usb_host() {
+    [ -z "${USBFS_DISK:-}" ] || return 0
+    [ -x tests/usb/fuse_usbfs ] || skip "tests/usb/fuse_usbfs is not built: install libfuse3-dev"
+    truncate -s 32M "$work/host.img"
+    mkdir "$work/contents"
+    head -c 6000000 /dev/urandom >"$work/contents/data"
+    PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d "$work/contents" "$work/host.img" ||
+        skip "mke2fs cannot make a file system: install e2fsprogs"
+    export SUM=$(sha256sum <"$work/contents/data" | cut -d ' ' -f 1)
+    USBFS_DISK=$work/host.img tests/usb/fuse_usbfs "$@" --disk "$work/host.img" "$0"
+    exit $?
+}
+
+play() { echo "$1" >/dev/bus/usb/script; }
+device() { grep -q "$1" /dev/bus/usb/script; }
+# digest IMAGE MEBIBYTES: of what is on it
+digest() { head -c "${2}M" "$1" | sha256sum | cut -d ' ' -f 1; }
+# copied IMAGE MEBIBYTES TIMES: so often it was the same, and the image has it
+copied() {
+    [ "$(results copy | grep -c "^same")" = "$3" ] || fail "the disk gives back something else"
+    [ "$(results copy | tail -n 1)" = "$(digest "$1" "$2")" ] || fail "the image differs"
+}
+
 # make_usb_machine NAME OPTION...: with that kernel, its serial port in $log
 make_usb_machine() {
     log=$work/$1.log

@@ -7,8 +7,8 @@
  * The program sees a usbfs in /dev/bus/usb, which a stock libusb uses, the device in /sys and
  * udev's messages, in namespaces of its own, which need root and FUSE; the exit status is 77
  * without. A simple device has one configuration, and no descriptors of more than 4096 bytes, which
- * QEMU cannot take. It plays the script (tests/usb/script.h) that it writes to /dev/bus/usb/script,
- * and reads how the device is from it.
+ * QEMU and usbredirect cannot take. It plays the script (tests/usb/script.h) that it writes to
+ * /dev/bus/usb/script, and reads how the device is from it.
  */
 #define FUSE_USE_VERSION 35
 #include <errno.h>
