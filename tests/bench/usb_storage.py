@@ -1,27 +1,31 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""USB sticks beside QEMU's: a Debian kernel on software CPUs, both sticks in each, in one run.
+"""USB sticks beside QEMU's: a Debian kernel on software CPUs, all sticks in each, in one run.
 
-usage: usb_storage.py BUILD-FOLDER [--runs N] [--no-peer]
+usage: usb_storage.py BUILD-FOLDER [--runs N] [--only STICK,...] [--no-peer]
 
-Both guests read the same sticks, one bulk-only and one UAS, on an xHCI with a tablet, and get the
-same work in turn. Prints a table of medians, with QEMU's time over ours as the ratio. Times are
-what the processes had of the host's processors. doc/BENCHMARKS.md explains the rows.
+Both guests read the same sticks, one bulk-only, one UAS, and one that libusb passes through from a
+usbfs of its own, on an xHCI with a tablet, and get the same work in turn. Prints a table of medians;
+a ratio above 1 is in our favour. Times are what the processes had of the host's processors, and
+what their device code had by samples. doc/BENCHMARKS.md explains the rows.
 """
 import argparse
 import glob
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
 
+import device_code
 from soft_cpu import CACHE, COMMAND_LINE, RAM_MIB, Guest, SoftBench, pack_initramfs
 from start_and_memory import TICK, Bench
 
 KERNEL = max(glob.glob(CACHE + "/*/boot/vmlinuz-*[0-9]-amd64"), default=CACHE).split("/boot/")[0]
 STICK_MIB = 64
 SMALL = 2000  # reads of 4 KiB
+SAMPLED_SECONDS = 1  # at least, in one turn
 # In the order of their needs.
 MODULES = """usb-common usbcore xhci-hcd xhci-pci scsi_common scsi_mod crct10dif_common
     crct10dif_generic crc-t10dif crc64 crc64_rocksoft_generic crc64-rocksoft t10-pi sd_mod
@@ -35,16 +39,23 @@ stty -echo </dev/ttyS0
 while read -r module; do
     [ ! -f "/modules/$module.ko" ] || insmod "/modules/$module.ko"
 done </modules/order
-while [ ! -e /dev/bulk ] || [ ! -e /dev/uas ]; do
-    sleep 1
-    for disk in sda sdb; do
-        [ -e /dev/$disk ] || continue
-        case $(readlink /sys/block/$disk/device/../../../driver) in
-        */uas) ln -sf $disk /dev/uas ;;
-        *) ln -sf $disk /dev/bulk ;;
-        esac
+# Until they are there: known by name the one that is passed, by driver the others.
+find_sticks() {
+    for stick; do
+        until [ -e /dev/$stick ]; do
+            sleep 1
+            for disk in sda sdb sdc; do
+                [ -e /dev/$disk ] || continue
+                at=/sys/block/$disk/device
+                case $(cat $at/model)$(readlink $at/../../../driver) in
+                Scripted*) ln -sf $disk /dev/passed ;;
+                */uas) ln -sf $disk /dev/uas ;;
+                *) ln -sf $disk /dev/bulk ;;
+                esac
+            done
+        done
     done
-done
+}
 echo "bench ready"
 while read -r work; do
     echo "bench begin"
@@ -53,13 +64,11 @@ while read -r work; do
 done
 """
 
-WORK = {
-    f"{name}, {row}": f"dd if=/dev/{disk} of=/dev/null iflag=direct {how}"
-    for name, disk in (("bulk-only", "bulk"), ("UAS", "uas"))
-    for row, how in (
-        (f"{STICK_MIB} MiB in 1 MiB", f"bs=1M count={STICK_MIB}"),
-        (f"{SMALL} of 4 KiB", f"bs=4k count={SMALL}"),
-    )
+STICKS = {"bulk-only": "bulk", "UAS": "uas", "passed": "passed"}
+# Rows of each, with the bytes and number of reads.
+ROWS = {
+    f"{STICK_MIB} MiB in 1 MiB": (1 << 20, STICK_MIB),
+    f"{SMALL} of 4 KiB": (4096, SMALL),
 }
 
 
@@ -69,7 +78,7 @@ def make_initramfs(folder):
     for name in ("bin", "dev", "proc", "sys", "modules"):
         os.makedirs(os.path.join(root, name))
     shutil.copy("/bin/busybox", os.path.join(root, "bin"))
-    for applet in "sh mount stty dd echo insmod sleep readlink ln".split():
+    for applet in "sh mount stty dd echo insmod sleep cat readlink ln".split():
         os.symlink("busybox", os.path.join(root, "bin", applet))
     for module in MODULES:
         for path in glob.glob(f"{KERNEL}/lib/modules/**/{module}.ko", recursive=True):
@@ -79,17 +88,29 @@ def make_initramfs(folder):
     return pack_initramfs(root, INIT)
 
 
+def why_not_passed(program):
+    """Why there is no usbfs to pass a stick from; None: there is."""
+    if not os.access(program, os.X_OK):
+        return f"no {program}: install libfuse3-dev and run make check"
+    tried = subprocess.run([program, "true"], capture_output=True, text=True, check=False)
+    return (tried.stderr.strip() or "fuse_usbfs fails") if tried.returncode else None
+
+
 class UsbBench(SoftBench):
     """The guests of soft_cpu.py, with sticks."""
 
     def __init__(self, build, options):
         Bench.__init__(self, build, options.runs)
         self.peer = options.peer
-        self.process = None
+        self.only = [name for name in options.only.split(",") if name]
+        self.processes = []
+        self.usbfs = os.path.join(build, "tests/usb/fuse_usbfs")
+        self.no_passed = why_not_passed(self.usbfs)
+        self.no_samples = device_code.missing(self.dir)
         self.control_tool = os.path.join(build, "tests/guest/control_tool")
         self.kernel = glob.glob(KERNEL + "/boot/vmlinuz-*")[0]
         self.initramfs = make_initramfs(self.dir)
-        self.sticks = [os.path.join(self.dir, name) for name in ("bulk.img", "uas.img")]
+        self.sticks = [os.path.join(self.dir, f"{name}.img") for name in STICKS.values()]
         for path in self.sticks:
             with open(path, "wb") as f:
                 f.write(os.urandom(1 << 20) * STICK_MIB)
@@ -98,13 +119,34 @@ class UsbBench(SoftBench):
                  "--set", "machine.accel=soft", "--set", f"boot.kernel={self.kernel}",
                  "--set", f"boot.initrd={self.initramfs}",
                  "--set", f"boot.cmdline={COMMAND_LINE}",
+                 "--set", "usb.rules=1234:0001 always",
                  "--set", f"usb.storage={self.sticks[0]}")  # fmt: skip
 
+    def run_program(self, command, stick):
+        """Runs it on a computer that has the stick; returns its process id."""
+        if not self.no_passed:
+            command = [self.usbfs, "--simple", "--disk", stick, *command]
+        process = subprocess.Popen(command, env=self.env, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)  # fmt: skip
+        self.processes.append(process)
+        if self.no_passed:
+            return process.pid
+        children = f"/proc/{process.pid}/task/{process.pid}/children"
+        while process.poll() is None:
+            with open(children) as f:
+                child = f.read().split()
+            if child:
+                return int(child[0])
+            time.sleep(0.01)
+        sys.exit(f"{self.usbfs} ends at once")
+
     def start_ours(self):
-        guest = super().start_ours()
-        control = os.path.join(self.dir, "run", "vmdesk", "soft", "control.sock")
+        pid = self.run_program([self.engine, os.path.join(self.machines, "soft")], self.sticks[2])
+        folder = os.path.join(self.dir, "run", "vmdesk", "soft")
+        guest = Guest(os.path.join(folder, "serial.sock"), pid)
+        guest.boot()
         subprocess.run(
-            [self.control_tool, control, "call", "device_add",
+            [self.control_tool, os.path.join(folder, "control.sock"), "call", "device_add",
              f'{{"driver":"usb-uas","id":"uas","file":"{self.sticks[1]}"}}'],
             check=True, capture_output=True,
         )  # fmt: skip
@@ -114,18 +156,22 @@ class UsbBench(SoftBench):
         path = os.path.join(self.dir, "qemu.serial")
         drive = "if=none,format=raw,file="
         sticks = [path + ".peer" for path in self.sticks]  # ours are locked
-        self.process = subprocess.Popen(
-            ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-m", str(RAM_MIB),
-             "-vga", "std", "-display", "none", "-vnc", "unix:" + self.dir + "/qemu.vnc",
-             "-nodefaults", "-kernel", self.kernel, "-initrd", self.initramfs,
-             "-append", COMMAND_LINE, "-serial", f"unix:{path},server=on,wait=off",
-             "-device", "qemu-xhci", "-device", "usb-tablet",
-             "-drive", f"{drive}{sticks[0]},id=bulk", "-device", "usb-storage,drive=bulk",
-             "-drive", f"{drive}{sticks[1]},id=uas", "-device", "usb-uas,id=scsi",
-             "-device", "scsi-hd,bus=scsi.0,drive=uas"],
-            env=self.env, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        return Guest(path, self.process.pid)
+        command = [
+            "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-m", str(RAM_MIB),
+            "-name", "peer,debug-threads=on",
+            "-vga", "std", "-display", "none", "-vnc", "unix:" + self.dir + "/qemu.vnc",
+            "-nodefaults", "-kernel", self.kernel, "-initrd", self.initramfs,
+            "-append", COMMAND_LINE, "-serial", f"unix:{path},server=on,wait=off",
+            "-device", "qemu-xhci,p2=8", "-device", "usb-tablet",
+            "-drive", f"{drive}{sticks[0]},id=bulk", "-device", "usb-storage,drive=bulk",
+            "-drive", f"{drive}{sticks[1]},id=uas", "-device", "usb-uas,id=scsi",
+            "-device", "scsi-hd,bus=scsi.0,drive=uas",
+        ]  # fmt: skip
+        if not self.no_passed:
+            command += ["-device", "usb-host,hostdevice=/dev/bus/usb/001/002"]
+        guest = Guest(path, self.run_program(command, sticks[2]))
+        guest.boot()
+        return guest
 
     def idle(self, pids):
         """Processor time of guests that wait for input, xHCI and tablet running."""
@@ -134,29 +180,72 @@ class UsbBench(SoftBench):
         idle = [(self.cpu_ticks(pid) - n) / TICK * 10 for pid, n in zip(pids, before)]
         self.row("CPU, idle", idle[:1], idle[1:], "%")
 
+    def device_time(self, guests, work, reads, cpu):
+        """Microseconds of device code a read: its part of other runs, times what these had."""
+        repeats = int(SAMPLED_SECONDS / statistics.median(cpu[0])) + 1
+        samples = [(0, 0) for _ in guests]
+        for _ in range(self.runs):
+            for i, (guest, program) in enumerate(zip(guests, (device_code.OURS, device_code.QEMU))):
+                more = device_code.sample(self.dir, guest.pid, program,
+                                          lambda g=guest: [g.run(work) for _ in range(repeats)])
+                samples[i] = [a + b for a, b in zip(samples[i], more)]
+        each = [[device / max(total, 1) * statistics.median(seconds) / reads * 1e6]
+                for (total, device), seconds in zip(samples, cpu)]  # fmt: skip
+        self.row("  device code a read", each[0], each[1] if self.peer else (), "us")
+
+    def compare(self, guests, name, work, size, reads):
+        """The rows of one kind of work."""
+        cpu = [[] for _ in guests]
+        speed = [[] for _ in guests]
+        for _ in range(self.runs):
+            for i, guest in enumerate(guests):
+                cpu[i].append(guest.run(work))
+                speed[i].append(size * reads / guest.seconds / 1e6)
+        per_read = [[seconds / reads * 1e6 for seconds in samples] for samples in cpu]
+        self.row(name, cpu[0], cpu[1] if self.peer else (), "s")
+        self.row("  CPU a read", per_read[0], per_read[1] if self.peer else (), "us")
+        if not self.no_samples:
+            self.device_time(guests, work, reads, cpu)
+        self.row("  speed", speed[0], speed[1] if self.peer else (), "MB/s", more=True)
+
     def measure(self):
         """All rows; the guests boot in turn and stay."""
+        for row, why in (("passed", self.no_passed), ("device code", self.no_samples)):
+            if why:
+                print(f"skipped: {row}: {why}")
+        sticks = {k: v for k, v in STICKS.items() if k != "passed" or not self.no_passed}
         print(f"{'':26}{'vmdesk':>13}{'QEMU':>13}{'ratio':>8}")
         guests = [self.start_ours()]
-        guests[0].boot()
         if self.peer:
             guests.append(self.start_peer())
-            guests[1].boot()
+        for guest in guests:
+            guest.run("find_sticks " + " ".join(sticks.values()))
         time.sleep(5)
         self.idle([guest.pid for guest in guests])
-        for name, work in WORK.items():
-            samples = [[guest.run(work) for guest in guests] for _ in range(self.runs)]
-            columns = list(zip(*samples))
-            self.row(name, columns[0], columns[1] if self.peer else (), "s")
-        self.stop_ours(guests[0])
-        if self.peer:
-            self.stop_peer(guests[1])
+        for kind, stick in sticks.items():
+            if self.only and kind not in self.only:
+                continue
+            for name, (size, reads) in ROWS.items():
+                work = f"dd if=/dev/{stick} of=/dev/null iflag=direct bs={size} count={reads}"
+                self.compare(guests, f"{kind}, {name}", work, size, reads)
+        for guest in guests:
+            guest.close()
+
+    def close(self):
+        """What runs them ends with its programs, and they with it."""
+        subprocess.run([self.vmdesk, "stop", "soft", "--force", "--wait", "20"], env=self.env,
+                       check=False, capture_output=True)  # fmt: skip
+        for process in self.processes:
+            process.kill()
+            process.wait()
+        Bench.close(self)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build")
     parser.add_argument("--runs", type=int, default=5, help="samples of each work")
+    parser.add_argument("--only", default="", help="names of sticks, with commas between")
     parser.add_argument("--no-peer", dest="peer", action="store_false", help="without QEMU")
     options = parser.parse_args()
     needs = {"cpio": "cpio", "/bin/busybox": "busybox-static"}
