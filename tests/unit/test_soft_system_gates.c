@@ -236,6 +236,7 @@ START_TEST(iret_to_outer_level)
     set_mode(modes[_i], 0);
     m->state.gpr[X86_RSP] -= 0x100;
     put_frame(frame, 5);
+    m->state.segment[X86_FS] = (struct x86_segment){.base = 0x1234, .selector = 3};
     ck_assert_int_eq(soft_machine_try(m, wide ? "48cf" : "cf"), -1);
     ck_assert_uint_eq(m->cpu->cpl, 3);
     ck_assert_uint_eq(m->cpu->rip, TARGET + 2);
@@ -244,6 +245,9 @@ START_TEST(iret_to_outer_level)
     /* The data segments were CPL 0's. */
     ck_assert_uint_eq(m->cpu->segment[X86_DS].selector, 0);
     ck_assert_uint_eq(m->cpu->segment[X86_DS].attributes & SEG_P, 0);
+    /* A null one has no privilege level, but a base. */
+    ck_assert_uint_eq(m->cpu->segment[X86_FS].selector, 0);
+    ck_assert_uint_eq(m->cpu->segment[X86_FS].base, 0x1234);
 }
 END_TEST
 

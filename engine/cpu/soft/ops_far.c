@@ -206,7 +206,8 @@ SOFT_OPERATION(call_far_indirect)
     far_indirect(cpu, insn, true);
 }
 
-/* Data segments that the outer privilege level may not use become null. */
+/* Data segments that the outer privilege level may not use become null; null ones lose their RPL,
+ * but keep the bases of 64-bit mode. */
 static void drop_inner_segments(struct soft_cpu *cpu)
 {
     static const uint8_t data_segments[] = {X86_ES, X86_DS, X86_FS, X86_GS};
@@ -218,6 +219,8 @@ static void drop_inner_segments(struct soft_cpu *cpu)
 
         if (s->attributes & SEG_P && soft_dpl(s->attributes) < cpu->cpl && !conforming)
             soft_set_segment_null(cpu, data_segments[i], 0);
+        else if (SELECTOR_IS_NULL(s->selector))
+            s->selector = 0;
     }
 }
 
