@@ -114,6 +114,24 @@ static bool began(const struct test_case *c, const char *prefix)
     return c->native_fault != NATIVE_NONE && g_str_has_prefix(c->row->operation->name, prefix);
 }
 
+static bool is_masked_move(const struct test_case *c)
+{
+    return case_named(c, "maskmovdqu") || case_named(c, "mmx_maskmovq");
+}
+
+/* An interrupt of the host may clear the RPL of a null selector. */
+static bool same_segments(const struct test_case *c)
+{
+    bool same = true;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(c->native.segment); i++) {
+        uint16_t native = c->native.segment[i], soft = c->soft.segment[i];
+
+        same &= native == soft || (native == 0 && soft <= 3);
+    }
+    return same;
+}
+
 static bool stores_mmx(const struct test_case *c)
 {
     return case_named(c, "mmx_maskmovq") || case_named(c, "mmx_movq_store") ||
@@ -130,6 +148,8 @@ static const char *find_difference(const struct test_case *c)
     if (c->native_fault == NATIVE_NONE && c->soft_fault == NATIVE_PF)
         return NULL;
 #endif
+    if (c->native_fault == NATIVE_PF && c->soft_fault == NATIVE_NONE && is_masked_move(c))
+        return NULL;
     if (c->native_fault != c->soft_fault)
         return "fault";
     if (memcmp(c->native.gpr, c->soft.gpr, sizeof(c->native.gpr)) != 0 &&
@@ -139,7 +159,7 @@ static const char *find_difference(const struct test_case *c)
         return "flags";
     if (c->native.rip != c->soft.rip)
         return "RIP";
-    if (memcmp(c->native.segment, c->soft.segment, sizeof(c->native.segment)) != 0)
+    if (!same_segments(c))
         return "segments";
     if (c->native.fs_base != c->soft.fs_base || c->native.gs_base != c->soft.gs_base)
         return "bases";

@@ -23,6 +23,7 @@
  *   its MMX state
  *   what some processors do in part before a fault: load registers in POPA and XRSTOR, store in
  *   FSTP m80, FBSTP and far CALL
+ *   #PF of a MASKMOV for bytes that its mask leaves out
  *   MXCSR_MASK that FXSAVE stores: the host may have more bits
  *   the answers of RDTSC, CPUID and XGETBV, but for their size
  */
