@@ -24,38 +24,42 @@ static const struct {
               BIT(15) /* PDCM */ | BIT(17) /* PCID */ | BIT(27) /* OSXSAVE */ |
                   BIT(30) /* RDRAND */,
               UINT32_MAX}},
-    {.function = 0x7,
-     .keep = {UINT32_MAX,
-              BIT(6) | BIT(13) /* x87 pointers */ | BIT(9) /* ERMS */ | BIT(10) /* INVPCID */ |
-                  BIT(18) /* RDSEED */,
-              BIT(22) /* RDPID */ | BIT(25) /* CLDEMOTE */,
-              BIT(4) /* FSRM */ | BIT(9) | BIT(10) | 0xfc000000 /* speculation */}},
-    {.function = 0x7,
-     .index = 1,
-     .keep = {BIT(10) | BIT(11) | BIT(12) /* fast strings */, 0, 0, 0}},
     {.function = 0xd, .index = 1, .keep = {0, UINT32_MAX, UINT32_MAX, UINT32_MAX}},
     {.function = 0x80000001,
      .keep = {UINT32_MAX, UINT32_MAX, BIT(1) | BIT(4) | BIT(8) | BIT(9) | BIT(22),
               ~(BIT(30) | BIT(31)) /* 3DNow! */}},
 };
 
+static void limit(struct kvm_cpuid_entry2 *e)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(limited); i++) {
+        uint32_t features[4];
+
+        if (e->function != limited[i].function || e->index != limited[i].index)
+            continue;
+        soft_core_features(e->function, e->index, features);
+        e->eax &= limited[i].keep[0] | features[0];
+        e->ebx &= limited[i].keep[1] | features[1];
+        e->ecx &= limited[i].keep[2] | features[2];
+        e->edx &= limited[i].keep[3] | features[3];
+    }
+}
+
 void kvm_cpuid_limit(struct kvm_cpuid2 *cpuid)
 {
+    unsigned kept = 0;
+
     for (unsigned i = 0; i < cpuid->nent; i++) {
         struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
 
-        for (unsigned j = 0; j < G_N_ELEMENTS(limited); j++) {
-            uint32_t features[4];
-
-            if (e->function != limited[j].function || e->index != limited[j].index)
-                continue;
-            soft_core_features(e->function, e->index, features);
-            e->eax &= limited[j].keep[0] | features[0];
-            e->ebx &= limited[j].keep[1] | features[1];
-            e->ecx &= limited[j].keep[2] | features[2];
-            e->edx &= limited[j].keep[3] | features[3];
-        }
+        /* Some KVMs answer with the processor's own bits where there is an entry, whatever it says;
+         * this leaf has most of what must not be offered, and nothing that a guest needs. */
+        if (e->function == 0x7)
+            continue;
+        limit(e);
+        cpuid->entries[kept++] = *e;
     }
+    cpuid->nent = kept;
 }
 
 bool kvm_cpuid_query(struct kvm_accel *kvm, GError **err)
