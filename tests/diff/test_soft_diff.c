@@ -35,9 +35,9 @@
 #include "tests/diff/coverage.h"
 #include "tests/diff/soft_runner.h"
 #include "tests/diff/values.h"
+#include "tests/seed.h"
 
 #define DEFAULT_CASES 60000
-#define DEFAULT_SEED 1
 #define MAX_REPORTS 20
 #define SKIPPED 77     /* to the test driver */
 #define MAX_TRIES 2000 /* for a row that does not run to its end */
@@ -145,7 +145,7 @@ static unsigned long number_from(const char *variable, unsigned long otherwise)
 
 int main(void)
 {
-    struct test t = {.seed = number_from("DIFF_SEED", DEFAULT_SEED), .only = g_getenv("DIFF_ONLY")};
+    struct test t = {.seed = test_seed("DIFF_SEED"), .only = g_getenv("DIFF_ONLY")};
     unsigned long cases = number_from("DIFF_CASES", DEFAULT_CASES);
     struct test_case *c = g_new0(struct test_case, 1);
     bool covered;

@@ -19,9 +19,9 @@
 #include "tests/diff/native.h"
 #include "tests/diff/soft_runner.h"
 #include "tests/diff/values.h"
+#include "tests/seed.h"
 
 #define DEFAULT_CASES 20000
-#define DEFAULT_SEED 1
 #define MAX_REPORTS 10
 #define SKIPPED 77 /* to the test driver */
 #define MAX_LENGTH 6
@@ -493,7 +493,7 @@ int main(void)
     unsigned long cases = number_from("SEQUENCE_CASES", DEFAULT_CASES);
     bool ok;
 
-    t->seed = number_from("SEQUENCE_SEED", DEFAULT_SEED);
+    t->seed = test_seed("SEQUENCE_SEED");
     t->native = native_new();
     if (t->native == NULL) {
         printf("processes cannot be traced here\n");
