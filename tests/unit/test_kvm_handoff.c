@@ -236,6 +236,19 @@ START_TEST(features)
 }
 END_TEST
 
+/* mov eax, 7; xor ecx, ecx; cpuid: neither BMI nor AVX where KVM interprets. */
+START_TEST(features_seen)
+{
+    g_autofree struct x86_state *state = g_new0(struct x86_state, 1);
+    g_autofree uint8_t *after = g_malloc(RAM_SIZE);
+    g_autofree char *reason = NULL;
+
+    run(ACCEL_KVM, "b807000000 31c9 0fa2", false, 1, state, after);
+    if (!kvm_is_native(&reason))
+        ck_assert_uint_eq(state->gpr[X86_RBX] & (1u << 3 | 1u << 5 | 1u << 8 | 1u << 16), 0);
+}
+END_TEST
+
 START_TEST(integer)
 {
     static const char *const programs[] = {
@@ -352,6 +365,7 @@ int main(void)
     }
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, features);
+    tcase_add_test(tc, features_seen);
     tcase_add_test(tc, integer);
     tcase_add_test(tc, strings);
     tcase_add_test(tc, floating_point);
