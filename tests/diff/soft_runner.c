@@ -99,7 +99,7 @@ static void make_tables(uint64_t *memory)
     make_system((uint8_t *)memory + SYSTEM_PAGE * 4096);
 }
 
-static void set_mode(struct soft_runner *r)
+static void set_mode(struct soft_runner *r, bool ldt)
 {
     struct x86_state state = {
         .rflags = X86_FLAG_1 | X86_FLAG_IF,
@@ -109,9 +109,11 @@ static void set_mode(struct soft_runner *r)
         .gdt = {SYSTEM + GDT, GDT_COUNT * 8 - 1},
         .idt = {SYSTEM + IDT, IDT_SIZE - 1},
         .tr = {SYSTEM + TSS, TSS_LIMIT, TSS_BUSY, GDT_TSS},
-        .ldtr = {SYSTEM + LDT, LDT_COUNT * 8 - 1, LDT_PRESENT, GDT_TSS + 16},
     };
 
+    if (ldt)
+        state.ldtr =
+            (struct x86_segment){SYSTEM + LDT, LDT_COUNT * 8 - 1, LDT_PRESENT, GDT_TSS + 16};
     if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
         state.cr4 |= CR4_FSGSBASE;
     /* CPL 3 */
@@ -128,7 +130,7 @@ static void add_region(struct soft_runner *r, struct region *region, const char 
     memory_map_add(r->board.memory, region, base, 0);
 }
 
-struct soft_runner *soft_runner_new(void)
+struct soft_runner *soft_runner_new(bool ldt)
 {
     struct soft_runner *r = g_new0(struct soft_runner, 1);
     uint64_t *tables = g_aligned_alloc0(1, TABLES_SIZE, 4096);
@@ -143,7 +145,7 @@ struct soft_runner *soft_runner_new(void)
     g_mutex_unlock(&r->board.lock);
     r->vcpu = r->accel->ops->vcpu_new(r->accel, 0, NULL);
     r->cpu = &((struct soft_vcpu *)r->vcpu)->cpu;
-    set_mode(r);
+    set_mode(r, ldt);
     return r;
 }
 

@@ -7,8 +7,8 @@
 
 struct soft_runner;
 
-/* After native_new(): the memory is that one's. */
-struct soft_runner *soft_runner_new(void);
+/* After native_new(): the memory is that one's. `ldt`: the child has one too. */
+struct soft_runner *soft_runner_new(bool ldt);
 void soft_runner_free(struct soft_runner *runner); /* NULL is fine */
 
 /* Puts bytes at NATIVE_CODE as a device would. */

@@ -501,7 +501,7 @@ int main(void)
         return SKIPPED;
     }
     t->rand = g_rand_new_with_seed(t->seed);
-    t->soft = soft_runner_new();
+    t->soft = soft_runner_new(native_has_ldt(t->native));
     value_fpu(t->rand, &t->before.fpu);
     choose_rows(t);
     while (t->cases < cases && t->differences < MAX_REPORTS)
