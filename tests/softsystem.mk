@@ -42,6 +42,11 @@ tests_unit_test_soft_system_instructions_SOURCES = tests/unit/test_soft_system_i
 	$(softsystem_fakes)
 tests_unit_test_soft_system_instructions_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_soft_system_instructions_LDADD = $(softsystem_libs)
+check_PROGRAMS += tests/unit/test_soft_system_crossing
+TESTS += tests/unit/test_soft_system_crossing
+tests_unit_test_soft_system_crossing_SOURCES = tests/unit/test_soft_system_crossing.c $(softsystem_fakes)
+tests_unit_test_soft_system_crossing_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_soft_system_crossing_LDADD = $(softsystem_libs)
 check_PROGRAMS += tests/unit/test_soft_system_vme
 TESTS += tests/unit/test_soft_system_vme
 tests_unit_test_soft_system_vme_SOURCES = tests/unit/test_soft_system_vme.c $(softsystem_fakes)

@@ -16,6 +16,7 @@
 #define RAM_SIZE 0x10000
 #define CODE 0x1000
 #define SHARED 0x2000 /* where the locked counter is */
+#define CROSSING 0x4ffe
 #define ROUNDS 2000
 #define DONE_PORT 0xf5
 #define TOP UINT64_C(0xfffff000)
@@ -67,8 +68,8 @@ static uint8_t *pages(size_t size)
 /*
  * All start here, the first one by the reset vector; 16-bit code at 0:CODE. Each counts SHARED up
  * by ROUNDS with LOCK INC and SHARED + 4 with LOCK XADD, takes turns in a spin lock at SHARED + 8
- * to count SHARED + 12 without LOCK, changes the immediate of an instruction that all execute, and
- * reads the page that comes and goes.
+ * to count SHARED + 12 without LOCK, changes the immediates of two instructions that all execute,
+ * one of them across two pages, and reads the page that comes and goes.
  */
 asm(".pushsection .rodata\n"
     ".code16\n"
@@ -107,6 +108,11 @@ asm(".pushsection .rodata\n"
     "    .byte 0xeb, 0\n"
     "smp_patched:\n"
     "    movb $0, %dl\n"
+    "    movb %cl, 0x5000\n" /* of the instruction across two pages */
+    "    .byte 0xe8\n"
+    "    .word 0x4ffe - (smp_patched - smp_start + 0x1000 + 9)\n"
+    "    cmpb $0x55, %dl\n"
+    "    jne 5f\n"
     "    movw $0x2000, %di\n"
     "    movw %di, %es\n"
     "    movw %es:0, %di\n"
@@ -138,6 +144,7 @@ extern const uint8_t smp_start[], smp_end[];
 
 static struct guest *guest_new(void)
 {
+    static const uint8_t crossing[] = {0xba, 0x55, 0x00, 0xc3}; /* mov dx, 0x55; ret */
     static const uint8_t jump[] = {0xea, CODE & 0xff, CODE >> 8, 0x00, 0x00};
     static const struct region_ops port_ops = {on_port_read, on_port_write, .max_access = 1};
     struct guest *g = g_new0(struct guest, 1);
@@ -150,6 +157,7 @@ static struct guest *guest_new(void)
     g->rom_page = pages(4096);
     g->moving_page = pages(4096);
     memcpy(g->memory + CODE, smp_start, smp_end - smp_start);
+    memcpy(g->memory + CROSSING, crossing, sizeof(crossing));
     memcpy(g->rom_page + 0xff0, jump, sizeof(jump));
     g->ram = (struct region){.name = "ram", .size = RAM_SIZE, .host = g->memory};
     g->rom = (struct region){.name = "rom", .size = 4096, .host = g->rom_page, .readonly = true};

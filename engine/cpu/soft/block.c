@@ -10,6 +10,23 @@
 
 #define BUCKETS 65536 /* of blocks */
 #define PAGE_BUCKETS 4096
+#define CROSSINGS 256
+
+/* A block of one instruction, which is not kept among the others. */
+struct lone_block {
+    uint8_t room[sizeof(struct soft_block) + 2 * sizeof(struct soft_insn)]
+        __attribute__((aligned(16)));
+};
+
+/*
+ * An instruction that goes on in the next page: what its bytes were when it was decoded. They are
+ * fetched and compared each time, so it does not matter who writes to the pages or maps others.
+ */
+struct crossing {
+    const uint8_t *host; /* of the first byte; NULL: empty */
+    uint8_t bytes[SOFT_INSN_MAX_LENGTH];
+    struct lone_block block;
+};
 
 /* A page of host memory that has blocks. */
 struct code_page {
@@ -23,8 +40,8 @@ struct soft_blocks {
     size_t arena_size, used;
     struct soft_block *bucket[BUCKETS];
     struct code_page *page_bucket[PAGE_BUCKETS];
-    uint8_t scratch[sizeof(struct soft_block) + 2 * sizeof(struct soft_insn)]
-        __attribute__((aligned(16)));
+    struct crossing crossings[CROSSINGS];
+    struct lone_block scratch;
 };
 
 struct soft_blocks *soft_blocks_new(size_t arena_size)
@@ -203,7 +220,7 @@ static void insert(struct soft_cpu *cpu, struct soft_block *block)
     page->blocks = block;
 }
 
-/* Decodes a new block; NULL: it has to be executed from the scratch block. */
+/* Decodes a new block; NULL: already its first instruction goes on in the next page. */
 static struct soft_block *build(struct soft_cpu *cpu, const uint8_t *host,
                                 const struct soft_section *section)
 {
@@ -241,21 +258,25 @@ static uint8_t fetch_byte(struct soft_cpu *cpu, uint64_t linear)
     return accel_mmio_read(cpu->accel->accel.board, physical, 1);
 }
 
-/* One instruction, fetched byte by byte, wherever it is. */
-static struct soft_block *build_scratch(struct soft_cpu *cpu, uint64_t linear)
+static uint64_t cut_linear(const struct soft_cpu *cpu, uint64_t linear)
 {
-    struct soft_block *block = (struct soft_block *)cpu->blocks->scratch;
+    return cpu->mode & SOFT_MODE_CODE64 ? linear : (uint32_t)linear;
+}
+
+/* One instruction, fetched byte by byte, wherever it is. Its bytes go to `bytes`. */
+static struct soft_block *build_lone(struct soft_cpu *cpu, uint64_t linear, struct lone_block *room,
+                                     uint8_t bytes[SOFT_INSN_MAX_LENGTH])
+{
+    struct soft_block *block = (struct soft_block *)room->room;
     struct soft_insn *insn = block->insns;
-    uint8_t bytes[SOFT_INSN_MAX_LENGTH];
     unsigned size = 0;
     enum soft_decoded result = SOFT_DECODE_MORE;
 
     while (result == SOFT_DECODE_MORE) {
-        if (size < sizeof(bytes)) {
+        if (size < SOFT_INSN_MAX_LENGTH) {
             if (cpu->rip + size > cpu->code_last)
                 soft_raise_gp0(cpu);
-            bytes[size] = fetch_byte(cpu, cpu->mode & SOFT_MODE_CODE64 ? linear + size
-                                                                       : (uint32_t)(linear + size));
+            bytes[size] = fetch_byte(cpu, cut_linear(cpu, linear + size));
         }
         size++;
         result = soft_decode(cpu->accel->decoder, cpu->mode, 0, bytes, size, insn);
@@ -266,15 +287,56 @@ static struct soft_block *build_scratch(struct soft_cpu *cpu, uint64_t linear)
     return block;
 }
 
+static struct soft_block *build_scratch(struct soft_cpu *cpu, uint64_t linear)
+{
+    uint8_t bytes[SOFT_INSN_MAX_LENGTH];
+
+    return build_lone(cpu, linear, &cpu->blocks->scratch, bytes);
+}
+
+/* Whether memory still has the instruction, whose first byte is at host, and may be executed. */
+static bool still_there(struct soft_cpu *cpu, uint64_t linear, const uint8_t *host,
+                        const struct crossing *c)
+{
+    const struct soft_block *block = (const struct soft_block *)c->block.room;
+    unsigned first = SOFT_PAGE_SIZE - (uintptr_t)host % SOFT_PAGE_SIZE;
+    const uint8_t *second;
+    uint64_t physical;
+
+    if (c->host != host || block->mode != cpu->mode || memcmp(host, c->bytes, first) != 0 ||
+        cpu->rip + block->length - 1 > cpu->code_last)
+        return false;
+    second = soft_fetch_host(cpu, cut_linear(cpu, linear + first), &physical);
+    return second != NULL && memcmp(second, c->bytes + first, block->length - first) == 0;
+}
+
+/* The same anew, where no block can begin since the instruction goes on in the next page. */
+static struct soft_block *build_crossing(struct soft_cpu *cpu, uint64_t linear, const uint8_t *host,
+                                         struct crossing *c)
+{
+    unsigned first = SOFT_PAGE_SIZE - (uintptr_t)host % SOFT_PAGE_SIZE;
+    struct soft_block *block;
+
+    c->host = NULL; /* fetching may raise an exception */
+    block = build_lone(cpu, linear, &c->block, c->bytes);
+    if (block->length > first) /* otherwise it changed just now */
+        c->host = host;
+    return block;
+}
+
+static struct crossing *crossing_of(struct soft_blocks *b, const uint8_t *host)
+{
+    return &b->crossings[((uintptr_t)host ^ (uintptr_t)host / SOFT_PAGE_SIZE) % CROSSINGS];
+}
+
 struct soft_block *soft_block_find(struct soft_cpu *cpu, bool single)
 {
-    uint64_t linear = cpu->segment[X86_CS].base + cpu->rip, physical = 0;
+    uint64_t linear = cut_linear(cpu, cpu->segment[X86_CS].base + cpu->rip), physical = 0;
     const struct soft_section *section;
+    struct crossing *crossing;
     struct soft_block *block;
     const uint8_t *host;
 
-    if (!(cpu->mode & SOFT_MODE_CODE64))
-        linear = (uint32_t)linear;
     if (cpu->rip > cpu->code_last)
         soft_raise_gp0(cpu);
     host = soft_fetch_host(cpu, linear, &physical);
@@ -286,7 +348,12 @@ struct soft_block *soft_block_find(struct soft_cpu *cpu, bool single)
             cpu->rip + block->length - 1 <= cpu->code_last)
             return block;
     }
+    crossing = crossing_of(cpu->blocks, host);
+    if (still_there(cpu, linear, host, crossing))
+        return (struct soft_block *)crossing->block.room;
     section = soft_map_find_host(cpu->map, host);
-    block = section != NULL ? build(cpu, host, section) : NULL;
-    return block != NULL ? block : build_scratch(cpu, linear);
+    if (section == NULL)
+        return build_scratch(cpu, linear);
+    block = build(cpu, host, section);
+    return block != NULL ? block : build_crossing(cpu, linear, host, crossing);
 }

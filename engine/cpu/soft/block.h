@@ -3,7 +3,8 @@
  * Decoded blocks: the instructions from one address up to a branch, a page's end or
  * SOFT_BLOCK_MAX. A block is known by the host address of its first byte (so every alias of a page
  * finds it, and a write through any of them kills it) and the mode it was decoded in. Each vCPU
- * has its own.
+ * has its own. An instruction that goes on in the next page is no block's: it is kept with its
+ * bytes, which are fetched and compared each time.
  *
  * Memory comes from one arena of fixed size; when it is used up, everything is forgotten. A block
  * that died keeps its memory until then, so links to it may be followed to find that out.
