@@ -109,6 +109,7 @@ engine_libengine_a_SOURCES = \
 	engine/cpu/soft/jumps.c engine/cpu/soft/jumps.h \
 	engine/cpu/soft/ops_fused.c engine/cpu/soft/ops_fused.h \
 	engine/cpu/soft/ops_quiet.c engine/cpu/soft/ops_quiet.h \
+	engine/cpu/soft/ops_series.c engine/cpu/soft/ops_series.h \
 	engine/cpu/soft/tlb.c engine/cpu/soft/tlb.h \
 	engine/cpu/soft/vme.c engine/cpu/soft/vme.h \
 	engine/cpu/soft/x86.h \

@@ -224,6 +224,98 @@ START_TEST(target_of_jump_goes)
 }
 END_TEST
 
+/* Six registers on the stack, and from there into six others. */
+#define PUSHES "50 53 51 52 55 56 "
+#define POPS "4158 4159 415a 415b 415c 415d "
+
+static void set_stack(uint64_t rsp)
+{
+    static const unsigned pushed[] = {X86_RAX, X86_RBX, X86_RCX, X86_RDX, X86_RBP, X86_RSI};
+
+    soft_machine_set_mode(m, SOFT_MACHINE_LONG64, SOFT_MACHINE_PAE, 3);
+    for (unsigned i = 0; i < G_N_ELEMENTS(pushed); i++)
+        m->state.gpr[pushed[i]] = UINT64_C(0x1234567800000000) + i;
+    m->state.gpr[X86_RSP] = rsp;
+}
+
+static void check_popped(uint64_t rsp)
+{
+    for (unsigned i = 0; i < 6; i++)
+        ck_assert_uint_eq(m->cpu->gpr[X86_R8 + i], UINT64_C(0x1234567800000000) + 5 - i);
+    ck_assert_uint_eq(m->cpu->gpr[X86_RSP], rsp);
+}
+
+START_TEST(registers_on_the_stack)
+{
+    uint64_t rsp = PAGE + 8 * _i;
+
+    set_stack(rsp);
+    ck_assert_int_eq(soft_machine_try(m, PUSHES POPS PUSHES POPS), -1);
+    check_popped(rsp);
+    /* jmp over; f: pops below the return address, ret; over: call f twice */
+    set_stack(rsp);
+    ck_assert_int_eq(soft_machine_try(m, "eb 1a " PUSHES POPS "c3 90909090909090 "
+                                         "e8e1ffffff e8dcffffff"),
+                     -1);
+    check_popped(rsp);
+}
+END_TEST
+
+/* The instruction that meets the page faults, and those before it were executed. */
+START_TEST(fault_in_pushes)
+{
+    set_stack(PAGE + 8 * _i);
+    set_entry(PAGE - 0x1000, PAGE | W | U);
+    ck_assert_int_eq(soft_machine_try(m, PUSHES), X86_PF);
+    ck_assert_uint_eq(m->cpu->cr2, PAGE - 8);
+    ck_assert_uint_eq(soft_machine_top(m, 1, 8), SOFT_MACHINE_CODE + _i);
+    ck_assert_uint_eq(soft_machine_top(m, 4, 8), PAGE);
+    for (int i = 0; i < _i; i++)
+        ck_assert_uint_eq(soft_machine_get(m, PAGE + 8 * (_i - 1 - i), 4), i);
+}
+END_TEST
+
+START_TEST(fault_in_pops)
+{
+    set_stack(PAGE - 8 * _i);
+    for (int i = 0; i < _i; i++)
+        soft_machine_put(m, PAGE - 8 * (_i - i), &(uint64_t){0x77 + i}, 8);
+    set_entry(PAGE, PAGE | W | U);
+    ck_assert_int_eq(soft_machine_try(m, POPS "c3"), X86_PF);
+    ck_assert_uint_eq(m->cpu->cr2, PAGE);
+    ck_assert_uint_eq(soft_machine_top(m, 1, 8), SOFT_MACHINE_CODE + 2 * _i);
+    ck_assert_uint_eq(soft_machine_top(m, 4, 8), PAGE);
+    for (int i = 0; i < 6; i++)
+        ck_assert_uint_eq(m->cpu->gpr[X86_R8 + i], i < _i ? 0x77 + i : 0);
+}
+END_TEST
+
+/* A move, and what stands behind it: loads and stores of which the second one faults. */
+START_TEST(fault_in_second_move)
+{
+    static const struct {
+        const char *program;
+        unsigned error;
+    } cases[] = {
+        {"4889c6 488b1f", 4}, /* mov rsi, rax; mov rbx, [rdi] */
+        {"4889c6 48891f", 6}, /* ... mov [rdi], rbx */
+        {"4889c6 8b1f", 4},   /* ... mov ebx, [rdi] */
+        {"4889c6 891f", 6},   /* ... mov [rdi], ebx */
+        {"4889c6 0fb61f", 4}, /* ... movzx ebx, byte [rdi] */
+    };
+
+    set_stack(SOFT_MACHINE_STACK3);
+    set_entry(PAGE, PAGE | W | U);
+    m->state.gpr[X86_RDI] = PAGE;
+    ck_assert_int_eq(soft_machine_try(m, cases[_i].program), X86_PF);
+    ck_assert_uint_eq(m->cpu->cr2, PAGE);
+    ck_assert_uint_eq(soft_machine_top(m, 0, 8), cases[_i].error);
+    ck_assert_uint_eq(soft_machine_top(m, 1, 8), SOFT_MACHINE_CODE + 3);
+    ck_assert_uint_eq(m->cpu->gpr[X86_RSI], m->state.gpr[X86_RAX]);
+    ck_assert_uint_eq(m->cpu->gpr[X86_RBX], m->state.gpr[X86_RBX]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("soft-system-crossing");
@@ -241,6 +333,10 @@ int main(void)
     tcase_add_loop_test(test, target_of_jump_changes, 0, 3);
     tcase_add_loop_test(test, jump_by_an_alias, 0, 3);
     tcase_add_loop_test(test, target_of_jump_goes, 0, 3);
+    tcase_add_loop_test(test, registers_on_the_stack, 0, 8);
+    tcase_add_loop_test(test, fault_in_pushes, 0, 6);
+    tcase_add_loop_test(test, fault_in_pops, 0, 6);
+    tcase_add_loop_test(test, fault_in_second_move, 0, 5);
     suite_add_tcase(suite, test);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -6,6 +6,7 @@
 
 #include "engine/cpu/soft/ops_fused.h"
 #include "engine/cpu/soft/ops_quiet.h"
+#include "engine/cpu/soft/ops_series.h"
 #include "engine/cpu/soft/soft_internal.h"
 
 #define BUCKETS 65536 /* of blocks */
@@ -182,6 +183,7 @@ static void decode_block(struct soft_cpu *cpu, const uint8_t *code, unsigned siz
         end = ends_block(d, insn);
     }
     soft_quiet(d, block->mode, block->insns, block->count);
+    soft_series(d, block->mode, block->insns, block->count);
     add_fall_through(block);
 }
 
