@@ -14,7 +14,7 @@ struct soft_block;
 struct soft_cpu;
 
 #define SOFT_JUMP_PAGES 64 /* of each privilege */
-#define SOFT_JUMPS_OF_PAGE 64
+#define SOFT_JUMPS_OF_PAGE 256
 
 struct soft_jump {
     uint64_t linear;
@@ -36,7 +36,7 @@ struct soft_jumps {
 static inline struct soft_jump *soft_jump_slot(struct soft_jumps *jumps, bool user, uint64_t linear)
 {
     return &jumps->slots[user][linear / SOFT_PAGE_SIZE % SOFT_JUMP_PAGES]
-                        [(linear ^ linear >> 6) % SOFT_JUMPS_OF_PAGE];
+                        [(linear ^ linear >> 4) % SOFT_JUMPS_OF_PAGE];
 }
 
 /* The block is where cpu is about to execute, from a page that is in the TLB. */
