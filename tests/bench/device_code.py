@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which part of a machine's processor time is not the guest's processor, by sampling.
+"""Which part of a machine's processor time is not the guest's processor.
 
-Samples count as device code on every thread but the vCPUs', and on a vCPU's where a function
-through which guest code reaches devices and its interrupt controller is in the call chain; with
-them what the host's kernel does for it. doc/BENCHMARKS.md says how far that can be trusted.
+That is all of every thread but the vCPU's, and on the vCPU's, by samples, what has in its call chain
+a function through which guest code reaches devices and its interrupt controller; with them what the
+host's kernel does for it. doc/BENCHMARKS.md says how far that can be trusted.
 """
 import os
 import re
@@ -14,7 +14,7 @@ import time
 
 HERTZ = 1000
 
-# A vCPU's threads, and the functions: both programs show them, stripped or not.
+# The vCPU's thread, and the functions: both programs show them, stripped or not.
 OURS = (
     re.compile(r"vcpu"),
     {f"{kind}_{way}" for kind in ("accel_mmio", "accel_pio", "soft_lapic")
@@ -25,7 +25,6 @@ QEMU = (
     {f"memory_region_dispatch_{way}" for way in ("read", "write")}
     | {f"cpu_{way}{size}" for way in ("in", "out") for size in "bwl"},
 )
-SAMPLE = re.compile(r"(\S.*?) +(\d+)\s*$")
 FRAME = re.compile(r"\s+[0-9a-f]+ ([^ +]+)")
 
 
@@ -48,27 +47,35 @@ def missing(folder):
     return None
 
 
+def find_vcpu(pid, program):
+    """The thread of the machine's only vCPU."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/comm") as f:
+            if program[0].match(f.read()):
+                return int(thread)
+    raise LookupError(f"{pid} has no vCPU")
+
+
+def thread_seconds(pid, thread):
+    """What it has had of the processors."""
+    with open(f"/proc/{pid}/task/{thread}/schedstat") as f:
+        return int(f.read().split()[0]) / 1e9
+
+
 def classify(text, program):
     """The samples of perf script: all, and those of device code."""
-    threads, functions = program
-    total = device = 0
-    for sample in text.split("\n\n"):
-        head, *frames = sample.strip("\n").split("\n")
-        thread = SAMPLE.match(head)
-        if not thread:
-            continue
-        names = (FRAME.match(frame) for frame in frames)
-        total += 1
-        device += not threads.match(thread[1]) or any(
-            name and name[1] in functions for name in names
-        )
-    return total, device
+    samples = [text for text in text.split("\n\n") if text.strip()]
+    device = 0
+    for frames in samples:
+        names = (FRAME.match(frame) for frame in frames.split("\n"))
+        device += any(name and name[1] in program[1] for name in names)
+    return len(samples), device
 
 
-def sample(folder, pid, program, work):
-    """Runs work; as classify() what the process did meanwhile."""
+def sample(folder, thread, program, work):
+    """Runs work; as classify() what the thread did meanwhile."""
     path = os.path.join(folder, "perf.data")
-    sampler = subprocess.Popen(command(folder, "-p", str(pid)), stderr=subprocess.DEVNULL)
+    sampler = subprocess.Popen(command(folder, "-t", str(thread)), stderr=subprocess.DEVNULL)
     try:
         while sampler.poll() is None and not (os.path.exists(path) and os.path.getsize(path)):
             time.sleep(0.01)
@@ -78,7 +85,7 @@ def sample(folder, pid, program, work):
         sampler.send_signal(signal.SIGINT)
         sampler.wait()
     text = subprocess.run(
-        ["perf", "script", "--no-inline", "-F", "comm,tid,ip,sym", "-i", path],
+        ["perf", "script", "--no-inline", "-F", "tid,ip,sym", "-i", path],
         capture_output=True, text=True, errors="replace", check=True,
     ).stdout  # fmt: skip
     os.remove(path)

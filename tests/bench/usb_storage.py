@@ -96,6 +96,30 @@ def why_not_passed(program):
     return (tried.stderr.strip() or "fuse_usbfs fails") if tried.returncode else None
 
 
+class UsbGuest(Guest):
+    """A guest that knows what its vCPU had of the processors."""
+
+    def __init__(self, path, pid, program):
+        super().__init__(path, pid)
+        self.program = program
+        self.vcpu = None
+        self.vcpu_seconds = 0  # in the last run
+        self.marks = []
+
+    def wait(self, pattern):
+        seconds = super().wait(pattern)
+        if self.vcpu:
+            self.marks.append(device_code.thread_seconds(self.pid, self.vcpu))
+        return seconds
+
+    def run(self, work):
+        self.vcpu = self.vcpu or device_code.find_vcpu(self.pid, self.program)
+        self.marks = []
+        seconds = super().run(work)
+        self.vcpu_seconds = self.marks[1] - self.marks[0]
+        return seconds
+
+
 class UsbBench(SoftBench):
     """The guests of soft_cpu.py, with sticks."""
 
@@ -143,7 +167,7 @@ class UsbBench(SoftBench):
     def start_ours(self):
         pid = self.run_program([self.engine, os.path.join(self.machines, "soft")], self.sticks[2])
         folder = os.path.join(self.dir, "run", "vmdesk", "soft")
-        guest = Guest(os.path.join(folder, "serial.sock"), pid)
+        guest = UsbGuest(os.path.join(folder, "serial.sock"), pid, device_code.OURS)
         guest.boot()
         subprocess.run(
             [self.control_tool, os.path.join(folder, "control.sock"), "call", "device_add",
@@ -169,7 +193,7 @@ class UsbBench(SoftBench):
         ]  # fmt: skip
         if not self.no_passed:
             command += ["-device", "usb-host,hostdevice=/dev/bus/usb/001/002"]
-        guest = Guest(path, self.run_program(command, sticks[2]))
+        guest = UsbGuest(path, self.run_program(command, sticks[2]), device_code.QEMU)
         guest.boot()
         return guest
 
@@ -180,32 +204,38 @@ class UsbBench(SoftBench):
         idle = [(self.cpu_ticks(pid) - n) / TICK * 10 for pid, n in zip(pids, before)]
         self.row("CPU, idle", idle[:1], idle[1:], "%")
 
-    def device_time(self, guests, work, reads, cpu):
-        """Microseconds of device code a read: its part of other runs, times what these had."""
+    def device_time(self, guests, work, reads, cpu, vcpu):
+        """Microseconds of device code a read: what its other threads had, and of what the vCPU's had
+        the part that samples of more runs say."""
         repeats = int(SAMPLED_SECONDS / statistics.median(cpu[0])) + 1
         samples = [(0, 0) for _ in guests]
         for _ in range(self.runs):
-            for i, (guest, program) in enumerate(zip(guests, (device_code.OURS, device_code.QEMU))):
-                more = device_code.sample(self.dir, guest.pid, program,
+            for i, guest in enumerate(guests):
+                more = device_code.sample(self.dir, guest.vcpu, guest.program,
                                           lambda g=guest: [g.run(work) for _ in range(repeats)])
                 samples[i] = [a + b for a, b in zip(samples[i], more)]
-        each = [[device / max(total, 1) * statistics.median(seconds) / reads * 1e6]
-                for (total, device), seconds in zip(samples, cpu)]  # fmt: skip
+        each = [
+            [(all_of - of_vcpu * (1 - device / max(total, 1))) / reads * 1e6
+             for all_of, of_vcpu in zip(*seconds)]
+            for (total, device), seconds in zip(samples, zip(cpu, vcpu))
+        ]  # fmt: skip
         self.row("  device code a read", each[0], each[1] if self.peer else (), "us")
 
     def compare(self, guests, name, work, size, reads):
         """The rows of one kind of work."""
         cpu = [[] for _ in guests]
+        vcpu = [[] for _ in guests]
         speed = [[] for _ in guests]
         for _ in range(self.runs):
             for i, guest in enumerate(guests):
                 cpu[i].append(guest.run(work))
+                vcpu[i].append(guest.vcpu_seconds)
                 speed[i].append(size * reads / guest.seconds / 1e6)
         per_read = [[seconds / reads * 1e6 for seconds in samples] for samples in cpu]
         self.row(name, cpu[0], cpu[1] if self.peer else (), "s")
         self.row("  CPU a read", per_read[0], per_read[1] if self.peer else (), "us")
         if not self.no_samples:
-            self.device_time(guests, work, reads, cpu)
+            self.device_time(guests, work, reads, cpu, vcpu)
         self.row("  speed", speed[0], speed[1] if self.peer else (), "MB/s", more=True)
 
     def measure(self):
