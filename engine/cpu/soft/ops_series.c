@@ -51,7 +51,6 @@ static G_GNUC_NO_INLINE void alone(struct soft_cpu *cpu, const struct soft_insn 
 #define DO_move64(N) cpu->gpr[insn[N].rm] = cpu->gpr[insn[N].reg];
 #define DO_move32(N) cpu->gpr[insn[N].rm] = (uint32_t)cpu->gpr[insn[N].reg];
 #define DO_lea64(N) cpu->gpr[insn[N].reg] = cpu->gpr[insn[N].base] + insn[N].disp;
-
 #define DO_load8(N) DO_load(N, 8) /* with zeros before it */
 #define DO_set32(N) cpu->gpr[insn[N].rm] = (uint32_t)insn[N].imm;
 #define DO_xor32(N) \
@@ -90,15 +89,16 @@ static G_GNUC_NO_INLINE void alone(struct soft_cpu *cpu, const struct soft_insn 
 #define END_test32z(N) END_test(N, 32, z)
 #define END_test32nz(N) END_test(N, 32, nz)
 
-#define FIRSTS(X) \
-    X(load64)     \
-    X(load32) X(store64) X(store32) X(move64) X(move32) X(lea64) X(load8) X(set32) X(xor32)
-#define SECONDS(X, FIRST)                                                                  \
-    X(FIRST, load64)                                                                       \
-    X(FIRST, load32) X(FIRST, store64) X(FIRST, store32) X(FIRST, move64) X(FIRST, move32) \
-        X(FIRST, lea64) X(FIRST, load8) X(FIRST, set32) X(FIRST, xor32) X(FIRST, jump)     \
-            X(FIRST, call) X(FIRST, test64z) X(FIRST, test64nz) X(FIRST, test32z)          \
-                X(FIRST, test32nz)
+/* clang-format off */
+#define FIRSTS(X)                                                                      \
+    X(load64) X(load32) X(store64) X(store32) X(move64) X(move32) X(lea64) X(load8)    \
+    X(set32) X(xor32)
+#define SECONDS(X, FIRST)                                                              \
+    X(FIRST, load64) X(FIRST, load32) X(FIRST, store64) X(FIRST, store32)              \
+    X(FIRST, move64) X(FIRST, move32) X(FIRST, lea64) X(FIRST, load8) X(FIRST, set32)  \
+    X(FIRST, xor32) X(FIRST, jump) X(FIRST, call) X(FIRST, test64z) X(FIRST, test64nz) \
+    X(FIRST, test32z) X(FIRST, test32nz)
+/* clang-format on */
 
 enum kind {
     KIND_load64,
