@@ -22,7 +22,7 @@ include $(top_srcdir)/tests/guest/payload/local.mk
 
 dist_check_SCRIPTS += tests/house/walls.sh
 TESTS += tests/house/walls.sh
-EXTRA_DIST += tests/seed.h tests/fuzz/driver.c tests/fuzz/fuzz.h tests/bench/start_and_memory.py \
+EXTRA_DIST += tests/seed.h tests/suite.h tests/fuzz/driver.c tests/fuzz/fuzz.h tests/bench/start_and_memory.py \
 	tests/bench/device_code.py tests/bench/soft_cpu.py tests/bench/soft_loops.c \
 	tests/bench/usb_storage.py
 

@@ -2,11 +2,11 @@
 /* The ACPI tables, after a firmware has run the loader script over them. */
 #include <check.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/machine/acpi.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define TABLES_BASE 0x7ffd0000u
 #define RSDP_BASE 0xf5000u
@@ -322,9 +322,5 @@ int main(void)
     tcase_add_test(tcase, disassembly);
     suite_add_tcase(suite, tcase);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

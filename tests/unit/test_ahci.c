@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/ahci_driver.h"
+#include "tests/suite.h"
 
 #define DISK_SIZE (4 * 1024 * 1024)
 #define SECTORS (DISK_SIZE / 512)
@@ -746,17 +746,11 @@ int main(void)
     };
     Suite *suite = suite_create("ahci");
     TCase *tc = tcase_create("ahci");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 30);
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
         tcase_add_test(tc, tests[i]);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

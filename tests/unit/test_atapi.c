@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "disks/image.h"
 #include "tests/fakes/ahci_driver.h"
+#include "tests/suite.h"
 
 #define BLOCKS 1000
 #define GOOD 0x50
@@ -382,17 +382,11 @@ int main(void)
     };
     Suite *suite = suite_create("atapi");
     TCase *tc = tcase_create("atapi");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 30);
     for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
         tcase_add_test(tc, tests[i]);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/bus/board.h"
+#include "tests/suite.h"
 
 #define PAGE 4096
 #define SPACE_PAGES 64
@@ -443,8 +444,6 @@ int main(void)
 {
     Suite *suite = suite_create("bus");
     TCase *tc = tcase_create("bus");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tc, memory_map_follows_priorities);
     tcase_add_test(tc, memory_map_splits_wide_and_crossing_accesses);
@@ -457,9 +456,5 @@ int main(void)
     tcase_add_test(tc, manual_time);
     tcase_add_test(tc, real_time);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -2,9 +2,9 @@
 /* What terminals send for keys, as keys of the guest. */
 #include <check.h>
 #include <glib.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "tests/suite.h"
 #include "ui/console_keys.h"
 
 /* A stroke as the numbers of the keys that go down, in hexadecimal. */
@@ -112,16 +112,10 @@ int main(void)
 {
     Suite *suite = suite_create("cli_keys");
     TCase *tcase = tcase_create("cli_keys");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, keys_are_known, 0, G_N_ELEMENTS(rows));
     tcase_add_test(tcase, unfinished_keys_wait);
     tcase_add_loop_test(tcase, garbage_is_taken, 0, 200);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -2,7 +2,6 @@
 /* The client against engines that behave, hang, lie and die. */
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,6 +10,7 @@
 #include "core/client.h"
 #include "core/error.h"
 #include "core/protocol.h"
+#include "tests/suite.h"
 
 #define GREETING "{\"QMP\":{\"version\":{},\"capabilities\":[]}}\n"
 #define NEGOTIATED "{\"return\":{},\"id\":0}\n"
@@ -511,8 +511,6 @@ int main(void)
 {
     Suite *suite = suite_create("client");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -529,8 +527,5 @@ int main(void)
     tcase_add_loop_test(tcase, test_free_in_reply, 0, 2);
     tcase_add_test(tcase, test_bounds_of_a_deaf_engine);
     tcase_add_test(tcase, test_cancel);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

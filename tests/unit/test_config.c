@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The definition of a machine: its table, reader and writer; and the text helpers under it. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/config.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "tests/suite.h"
 
 static struct machine_config *parse(const char *text, GError **err)
 {
@@ -425,8 +425,6 @@ int main(void)
 {
     Suite *suite = suite_create("config");
     TCase *tcase = tcase_create("config");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, defaults_agree_with_the_table);
     tcase_add_test(tcase, choices_have_the_order_of_their_enums);
@@ -441,9 +439,5 @@ int main(void)
     tcase_add_test(tcase, sanitizes_foreign_text);
     tcase_add_test(tcase, resolves_files);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

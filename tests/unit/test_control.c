@@ -2,12 +2,12 @@
 /* The control server before a machine without a guest: commands and events. */
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "core/error.h"
 #include "engine/dev/serial_backend.h"
+#include "tests/suite.h"
 #include "tests/unit/control_fixture.h"
 
 START_TEST(test_negotiation)
@@ -439,8 +439,6 @@ int main(void)
 {
     Suite *suite = suite_create("control");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -459,8 +457,5 @@ int main(void)
     tcase_add_test(tcase, test_other_screens);
     tcase_add_test(tcase, test_the_largest_picture_fits);
     tcase_add_test(tcase, test_screendump);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

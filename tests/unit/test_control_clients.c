@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The control server and clients that misuse it, or are too many, or leave. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/error.h"
+#include "tests/suite.h"
 #include "tests/unit/control_fixture.h"
 
 START_TEST(test_client_leaves_while_commands_wait)
@@ -207,8 +207,6 @@ int main(void)
 {
     Suite *suite = suite_create("control clients");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -223,8 +221,5 @@ int main(void)
     tcase_add_test(tcase, test_bytes_one_by_one);
     tcase_add_test(tcase, test_out_of_descriptors);
     tcase_add_test(tcase, test_bad_paths);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -2,11 +2,11 @@
 /* Work on disks as clients of the control server see it. */
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 
 #include "core/error.h"
 #include "disks/image_tree.h"
 #include "disks/io_context.h"
+#include "tests/suite.h"
 #include "tests/unit/control_fixture.h"
 
 START_TEST(test_stream_and_commit)
@@ -177,8 +177,6 @@ int main(void)
 {
     Suite *suite = suite_create("control jobs");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -187,8 +185,5 @@ int main(void)
     tcase_add_test(tcase, test_snapshots);
     tcase_add_test(tcase, test_list_of_snapshots);
     tcase_add_test(tcase, test_images);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

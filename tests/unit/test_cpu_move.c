@@ -8,13 +8,13 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "engine/cpu/accel.h"
 #include "engine/cpu/vcpu_set.h"
+#include "tests/suite.h"
 #include "tests/unit/move_guest.h"
 
 #define RAM_SIZE 0x10000
@@ -669,8 +669,6 @@ int main(void)
 {
     Suite *suite = suite_create("cpu_move");
     TCase *tc = tcase_create("cpu_move");
-    SRunner *runner;
-    int failed;
 
     if (access("/dev/kvm", R_OK | W_OK) != 0) {
         puts("SKIP: /dev/kvm cannot be opened here");
@@ -687,9 +685,5 @@ int main(void)
     tcase_add_test(tc, guest_moves_from_soft_to_soft);
     tcase_set_timeout(tc, 240);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

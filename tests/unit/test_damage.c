@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <glib.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "display/damage.h"
+#include "tests/suite.h"
 
 #define SIDE 128
 
@@ -96,17 +96,11 @@ int main(void)
 {
     Suite *suite = suite_create("damage");
     TCase *tc = tcase_create("damage");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tc, test_empty);
     tcase_add_test(tc, test_merge);
     tcase_add_test(tc, test_rows_stay_one_rectangle);
     tcase_add_loop_test(tc, test_never_lost, 0, 10);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

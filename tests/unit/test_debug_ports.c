@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Devices of a port or two. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -11,6 +10,7 @@
 #include "engine/dev/port92.h"
 #include "tests/fakes/fake_board.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 static struct fake_board fake;
 static char *folder, *file;
@@ -158,8 +158,6 @@ int main(void)
 {
     Suite *suite = suite_create("debug_ports");
     TCase *tc = tcase_create("debug_ports");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
@@ -171,8 +169,5 @@ int main(void)
     tcase_add_test(tc, exit_port_is_taken);
     tcase_add_test(tc, fpu_error_is_acknowledged);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

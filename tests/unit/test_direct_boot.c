@@ -2,7 +2,6 @@
 /* Direct boot: what becomes of good kernels, and that bad ones are refused with the reason. */
 #include <check.h>
 #include <elf.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -10,6 +9,7 @@
 #include "engine/machine/direct_boot.h"
 #include "engine/machine/direct_boot_internal.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define LOW_RAM (UINT64_C(128) << 20)
 #define KERNEL_SIZE 8192
@@ -678,9 +678,5 @@ int main(void)
     tcase_add_test(through_files, files_that_are_not);
     suite_add_tcase(suite, through_files);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Boot discs: what is read from images, good and hostile, and where they are looked for. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include "core/discs.h"
 #include "core/error.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define SECTOR 2048
 #define IMAGE_SECTORS 24
@@ -197,8 +197,6 @@ int main(void)
 {
     Suite *suite = suite_create("discs");
     TCase *tcase = tcase_create("discs");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, reads_a_boot_disc);
@@ -208,9 +206,5 @@ int main(void)
     tcase_add_test(tcase, finds_discs_once_and_bootable_first);
     tcase_add_test(tcase, number_of_discs_is_bounded);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <png.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "display/display.h"
 #include "tests/fakes/screen.h"
+#include "tests/suite.h"
 
 static struct fake_screen screen;
 static struct display *display;
@@ -440,8 +440,6 @@ int main(void)
 {
     Suite *suite = suite_create("display");
     TCase *tc = tcase_create("display");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
@@ -458,9 +456,5 @@ int main(void)
     tcase_add_test(tc, test_screendump_nothing_yet);
     tcase_add_test(tc, test_screendump_flood);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,11 +4,11 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/bus/pci.h"
 #include "engine/dev/edid.h"
+#include "tests/suite.h"
 
 START_TEST(header_checksum_and_name)
 {
@@ -102,17 +102,11 @@ int main(void)
 {
     Suite *suite = suite_create("edid");
     TCase *tc = tcase_create("edid");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tc, header_checksum_and_name);
     tcase_add_loop_test(tc, preferred_timing_is_cvt, 0, G_N_ELEMENTS(timings));
     tcase_add_test(tc, sizes_out_of_range_are_moved_into_it);
     tcase_add_test(tc, edid_decode_agrees);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "disks/file.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define SIZE (256 * 1024)
 #define REQUESTS 600
@@ -493,8 +494,6 @@ int main(void)
 {
     Suite *suite = suite_create("file");
     TCase *tc = tcase_create("file");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, reads_and_writes_of_any_alignment, 0, 2);
@@ -508,9 +507,5 @@ int main(void)
     tcase_add_test(tc, locks_between_programs);
     tcase_add_test(tc, other_programs_keep_us_out);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

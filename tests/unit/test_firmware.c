@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Finding stock firmware, and what the machine tells it through fw_cfg. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -10,6 +9,7 @@
 #include "engine/machine/firmware.h"
 #include "engine/machine/firmware_tables.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 static char *folder;
 static struct board board;
@@ -234,9 +234,5 @@ int main(void)
     tcase_add_test(tables, memory_map);
     suite_add_tcase(suite, tables);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -9,6 +8,7 @@
 #include "engine/dev/flash.h"
 #include "tests/fakes/fake_board.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define BASE 0xffc00000
 #define SIZE (4 * FLASH_BLOCK_SIZE)
@@ -323,8 +323,6 @@ int main(void)
 {
     Suite *suite = suite_create("flash");
     TCase *tc = tcase_create("chip"), *files = tcase_create("files");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup_open, teardown);
     tcase_add_test(tc, reads_as_memory);
@@ -340,8 +338,5 @@ int main(void)
     tcase_add_test(files, read_only);
     tcase_add_test(files, bad_files);
     suite_add_tcase(suite, files);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,7 +4,6 @@
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "disks/image.h"
 #include "disks/io_context.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define MIB (1024 * 1024)
 #define SIZE (12 * MIB)
@@ -533,8 +533,6 @@ int main(void)
     Suite *suite = suite_create("formats");
     TCase *tc = tcase_create("formats");
     g_autofree char *qemu_img = g_find_program_in_path("qemu-img");
-    SRunner *runner;
-    int failed;
 
     if (qemu_img == NULL)
         return SKIPPED;
@@ -552,9 +550,5 @@ int main(void)
     tcase_add_test(tc, a_broken_compressed_grain);
     tcase_add_test(tc, described_extents);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

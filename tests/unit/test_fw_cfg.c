@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "engine/dev/fw_cfg.h"
 #include "tests/fakes/fake_board.h"
+#include "tests/suite.h"
 
 #define RAM_SIZE (16 * 1024 * 1024)
 #define ACCESS 0x1000 /* where the tests put the descriptor */
@@ -266,8 +266,6 @@ int main(void)
 {
     Suite *suite = suite_create("fw_cfg");
     TCase *tc = tcase_create("fw_cfg");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, identifies_itself);
@@ -277,8 +275,5 @@ int main(void)
     tcase_add_test(tc, dma_errors);
     tcase_add_test(tc, long_reads_go_on_from_a_timer);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/dev/i8042.h"
 #include "engine/dev/port92.h"
 #include "engine/dev/ps2_scancodes.h"
 #include "tests/fakes/fake_board.h"
+#include "tests/suite.h"
 
 #define KEYBOARD_IRQ 1
 #define MOUSE_IRQ 12
@@ -568,8 +568,6 @@ int main(void)
 {
     Suite *suite = suite_create("i8042");
     TCase *tc = tcase_create("i8042");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, controller_commands);
@@ -589,8 +587,5 @@ int main(void)
     tcase_add_test(tc, pointer_becomes_motion);
     tcase_add_test(tc, reset_forgets);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "disks/image_format.h"
 #include "disks/io_context.h"
 #include "tests/fakes/memory_file.h"
+#include "tests/suite.h"
 
 #define SIZE (64 * 1024)
 
@@ -561,8 +561,6 @@ int main(void)
 {
     Suite *suite = suite_create("image");
     TCase *tc = tcase_create("image");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 30);
@@ -585,9 +583,5 @@ int main(void)
     tcase_add_test(tc, closing_with_requests_in_flight);
     tcase_add_test(tc, many_requests_at_once);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Committing an image into the one that it lies on, while it is written to. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "disks/image.h"
 #include "disks/io_context.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define SIZE ((uint64_t)6 << 20)
 #define BASE_SIZE (SIZE - (1 << 20)) /* it grows */
@@ -266,8 +266,6 @@ int main(void)
 {
     Suite *suite = suite_create("image commit");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -276,8 +274,5 @@ int main(void)
     tcase_add_loop_test(tcase, test_cancelled, 0, G_N_ELEMENTS(kinds));
     /* The last takes them long. */
     tcase_add_loop_test(tcase, test_written_by_threads, 0, G_N_ELEMENTS(kinds) - 1);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

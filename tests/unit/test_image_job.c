@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Work on an image on a thread of its own. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "core/error.h"
 #include "disks/image_job.h"
 #include "disks/io_context.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define STEPS 1000
 
@@ -169,8 +169,6 @@ int main(void)
 {
     Suite *suite = suite_create("image job");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -178,8 +176,5 @@ int main(void)
     tcase_add_test(tcase, test_fails);
     tcase_add_test(tcase, test_cancelled);
     tcase_add_test(tcase, test_freed_under_way);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

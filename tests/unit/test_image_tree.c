@@ -2,12 +2,12 @@
 /* Snapshots of a qcow2 image and the tree that is kept of them. */
 #include <check.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "disks/image_tree.h"
 #include "disks/io_context.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 static char *folder, *path;
 static struct io_context *io;
@@ -129,16 +129,11 @@ int main(void)
 {
     Suite *suite = suite_create("image tree");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, test_tree_follows);
     tcase_add_test(tcase, test_failures_leave_the_tree);
     tcase_add_test(tcase, test_without_a_tree_file);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

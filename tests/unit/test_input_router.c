@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Input goes to the USB devices while the guest reads them, and else to the PS/2 ones. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "engine/machine/input_router.h"
 #include "tests/fakes/usb_harness.h"
+#include "tests/suite.h"
 #include "usb/emulated/hid.h"
 #include "usb/emulated/keyboard.h"
 #include "usb/emulated/tablet.h"
@@ -138,17 +138,11 @@ int main(void)
 {
     Suite *suite = suite_create("input_router");
     TCase *tc = tcase_create("input_router");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, without_readers_all_goes_to_ps2);
     tcase_add_test(tc, the_tablet_gets_the_pointer_while_it_is_read);
     tcase_add_test(tc, a_key_comes_up_where_it_went_down);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "disks/io_context.h"
+#include "tests/suite.h"
 
 /* Work that counts, and that can be made to wait. */
 struct gate {
@@ -198,8 +198,6 @@ int main(void)
 {
     Suite *suite = suite_create("io_context");
     TCase *tc = tcase_create("io_context");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 30);
@@ -211,9 +209,5 @@ int main(void)
     tcase_add_test(tc, free_waits_for_the_work);
     tcase_add_test(tc, idle_threads_end);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <glib.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "display/keyboard.h"
 #include "display/keymap.h"
 #include "display/keymap_layouts.h"
+#include "tests/suite.h"
 
 static const struct keymap *layout(const char *name)
 {
@@ -294,8 +294,6 @@ int main(void)
 {
     Suite *suite = suite_create("keymap");
     TCase *tc = tcase_create("keymap");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tc, test_tables_are_whole);
     tcase_add_loop_test(tc, test_round_trip, 0, keymap_table_count);
@@ -309,9 +307,5 @@ int main(void)
     tcase_add_test(tc, test_leaving_viewer_lets_go);
     tcase_add_test(tc, test_too_many_fingers);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 
 #include "engine/cpu/accel.h"
 #include "engine/cpu/vcpu_set.h"
+#include "tests/suite.h"
 
 #ifndef TEST_ACCEL
 #define TEST_ACCEL ACCEL_KVM
@@ -279,8 +280,6 @@ int main(void)
 {
     Suite *suite = suite_create("vcpu");
     TCase *tc = tcase_create("vcpu");
-    SRunner *runner;
-    int failed;
 
     if (TEST_ACCEL == ACCEL_KVM && access("/dev/kvm", R_OK | W_OK) != 0) {
         puts("SKIP: /dev/kvm cannot be opened here");
@@ -295,9 +294,5 @@ int main(void)
     tcase_add_test(tc, reads_and_mmio_reach_the_board);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -14,6 +14,7 @@
 #include "engine/cpu/kvm_internal.h"
 #include "engine/cpu/soft/x86.h"
 #include "engine/cpu/vcpu_set.h"
+#include "tests/suite.h"
 
 #define RAM_SIZE 0x20000
 #define TABLES 0x1000 /* three levels; the last maps 2 MiB to themselves */
@@ -356,8 +357,6 @@ int main(void)
 {
     Suite *suite = suite_create("kvm_handoff");
     TCase *tc = tcase_create("kvm_handoff");
-    SRunner *runner;
-    int failed;
 
     if (access("/dev/kvm", R_OK | W_OK) != 0) {
         puts("SKIP: /dev/kvm cannot be opened here");
@@ -374,9 +373,5 @@ int main(void)
         tcase_add_test(tc, xsave);
     tcase_set_timeout(tc, 240);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include "core/paths.h"
 #include "core/store.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 static char *folder;
 
@@ -228,8 +228,6 @@ int main(void)
 {
     Suite *suite = suite_create("launch");
     TCase *tcase = tcase_create("launch");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 30);
@@ -241,9 +239,5 @@ int main(void)
     tcase_add_test(tcase, asynchronous_start_calls_back_once);
     tcase_add_test(tcase, long_log_is_rotated);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

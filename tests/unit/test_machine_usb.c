@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Plugging devices into a machine, and pulling them out. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include "engine/machine/machine_usb.h"
 #include "tests/fakes/temp_folder.h"
 #include "tests/fakes/xhci_driver.h"
+#include "tests/suite.h"
 
 #define STICK_SIZE 65536
 
@@ -140,8 +140,6 @@ int main(void)
 {
     Suite *suite = suite_create("machine_usb");
     TCase *tc = tcase_create("machine_usb");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, devices_take_ports);
@@ -149,9 +147,5 @@ int main(void)
     tcase_add_test(tc, a_hub_takes_its_devices_along);
     tcase_add_test(tc, a_machine_without_usb_says_so);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

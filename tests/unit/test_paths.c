@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where things are, and what is refused there. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include "core/error.h"
 #include "core/paths.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 static char *folder;
 
@@ -182,8 +182,6 @@ int main(void)
 {
     Suite *suite = suite_create("paths");
     TCase *tcase = tcase_create("paths");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, names_are_checked, 0, G_N_ELEMENTS(names));
@@ -194,9 +192,5 @@ int main(void)
     tcase_add_test(tcase, long_socket_path_is_refused);
     tcase_add_test(tcase, engine_is_found);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

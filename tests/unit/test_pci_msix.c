@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 
 #include "engine/bus/board.h"
+#include "tests/suite.h"
 
 #define DEVFN PCI_DEVFN(3, 0)
 #define BAR 0xfe000000
@@ -144,8 +144,6 @@ int main(void)
 {
     Suite *suite = suite_create("pci_msix");
     TCase *tc = tcase_create("pci_msix");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, shows_its_table);
@@ -153,9 +151,5 @@ int main(void)
     tcase_add_test(tc, remembers_what_is_masked);
     tcase_add_test(tc, reset_masks_all);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

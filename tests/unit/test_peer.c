@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/peer.h"
+#include "tests/suite.h"
 
 #define MAX_OUTPUT 1000000
 
@@ -192,8 +192,6 @@ int main(void)
 {
     Suite *suite = suite_create("peer");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -202,8 +200,5 @@ int main(void)
     tcase_add_test(tcase, test_hang_up_while_not_reading);
     tcase_add_test(tcase, test_stopped_by_another_in_the_same_round);
     tcase_add_test(tcase, test_free_in_callback);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "core/keys.h"
 #include "core/protocol.h"
+#include "tests/suite.h"
 
 static json_t *parse(const char *text, GError **err)
 {
@@ -325,8 +325,6 @@ int main(void)
 {
     Suite *suite = suite_create("protocol");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, test_lines_are_cut);
@@ -343,8 +341,5 @@ int main(void)
     tcase_add_test(tcase, test_key_names);
     tcase_add_test(tcase, test_key_characters);
     tcase_add_test(tcase, test_chords);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

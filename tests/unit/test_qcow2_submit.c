@@ -2,12 +2,12 @@
 /* Requests to a qcow2 image whose file gives what is at hand without waiting, or does not. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "disks/image_format.h"
 #include "disks/io_context.h"
 #include "tests/fakes/memory_file.h"
+#include "tests/suite.h"
 
 #define SIZE ((uint64_t)4 << 20)
 #define CLUSTER 4096
@@ -289,8 +289,6 @@ int main(void)
 {
     Suite *suite = suite_create("qcow2 submit");
     TCase *tc = tcase_create("submit");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_table_at_hand_is_read_at_once);
@@ -300,9 +298,5 @@ int main(void)
     tcase_add_loop_test(tc, others_wait_for_the_table, AT_HAND, ANSWERS);
     tcase_add_loop_test(tc, a_snapshot_waits_for_the_table, AT_HAND, ANSWERS);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -2,10 +2,10 @@
 /* The recording that crash tests stand on: it must permit all that a crash may do, and no more. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/recording_file.h"
+#include "tests/suite.h"
 
 #define SECTOR RECORDING_SECTOR_SIZE
 #define ROUNDS 200
@@ -211,8 +211,6 @@ int main(void)
 {
     Suite *suite = suite_create("recording_file");
     TCase *tc = tcase_create("recording_file");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, what_is_written_is_read);
@@ -225,9 +223,5 @@ int main(void)
     tcase_add_test(tc, a_crash_is_at_any_moment);
     tcase_add_test(tc, calls_fail_on_demand);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

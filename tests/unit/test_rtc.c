@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/dev/rtc.h"
 #include "tests/fakes/fake_board.h"
+#include "tests/suite.h"
 
 #define IRQ 8
 #define USEC 1000
@@ -308,8 +308,6 @@ int main(void)
 {
     Suite *suite = suite_create("rtc");
     TCase *tc = tcase_create("rtc");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, time_goes_on);
@@ -326,8 +324,5 @@ int main(void)
     tcase_add_test(tc, memory);
     tcase_add_test(tc, local_time);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

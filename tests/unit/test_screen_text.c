@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What an engine says of its screen: a broken or hostile one must not reach the terminal. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
+#include "tests/suite.h"
 #include "ui/screen_text.h"
 
 static bool read_answer(const char *text, struct screen_text *screen, GError **err)
@@ -105,17 +105,11 @@ int main(void)
 {
     Suite *suite = suite_create("screen_text");
     TCase *tcase = tcase_create("screen_text");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, text_is_read);
     tcase_add_test(tcase, what_breaks_a_terminal_is_replaced);
     tcase_add_loop_test(tcase, impossible_screens_are_refused, 0, G_N_ELEMENTS(impossible));
     tcase_add_test(tcase, wrong_types_are_blank);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

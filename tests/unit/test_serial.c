@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/dev/serial.h"
 #include "tests/fakes/fake_board.h"
+#include "tests/suite.h"
 
 #define PORT 0x3f8
 #define IRQ 4
@@ -268,8 +268,6 @@ int main(void)
 {
     Suite *suite = suite_create("serial");
     TCase *tc = tcase_create("serial");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, registers_after_reset);
@@ -282,8 +280,5 @@ int main(void)
     tcase_add_test(tc, loopback);
     tcase_add_test(tc, interrupt_priorities);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

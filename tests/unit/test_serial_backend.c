@@ -2,7 +2,6 @@
 #include <check.h>
 #include <errno.h>
 #include <glib/gstdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 
 #include "core/error.h"
 #include "engine/dev/serial_backend.h"
+#include "tests/suite.h"
 
 static char *folder, *path, *file;
 static GMainContext *context;
@@ -304,8 +304,6 @@ int main(void)
 {
     Suite *suite = suite_create("serial_backend");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -319,8 +317,5 @@ int main(void)
     tcase_add_test(tcase, test_queue_is_bounded);
     tcase_add_test(tcase, test_bad_places);
     tcase_add_test(tcase, test_leftover_socket_is_replaced);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The SMBIOS structures, walked as an operating system does. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/machine/smbios.h"
+#include "tests/suite.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -155,9 +155,5 @@ int main(void)
     tcase_add_loop_test(tcase, memory, 0, 4);
     suite_add_tcase(suite, tcase);
 
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which snapshot descends from which. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "disks/snapshot_tree.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 static char *folder;
 /* The snapshots that the image has; "6\xff" is what no other program would call one. */
@@ -166,8 +166,6 @@ int main(void)
 {
     Suite *suite = suite_create("snapshot tree");
     TCase *tcase = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tcase);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -177,8 +175,5 @@ int main(void)
     tcase_add_test(tcase, test_others_change_the_image);
     tcase_add_test(tcase, test_circles_are_cut);
     tcase_add_test(tcase, test_broken_file);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,11 +4,11 @@
  * errors by FERR#, and what CPUID says. SDM volume 1, 8.1.10 and chapter 13.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "tests/fakes/soft_memory.h"
+#include "tests/suite.h"
 
 #define WINDOW_SIZE 8192
 
@@ -333,8 +333,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft_fpu");
     TCase *tc = tcase_create("fpu");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_environment_protected);
@@ -349,9 +347,5 @@ int main(void)
     tcase_add_test(tc, test_hostile_image);
     tcase_add_test(tc, test_cpuid);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

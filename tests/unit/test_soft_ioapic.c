@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 
 #include "tests/fakes/irq_machine.h"
+#include "tests/suite.h"
 
 #define IOAPIC 0xfec00000u
 
@@ -328,8 +328,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft_ioapic");
     TCase *tc = tcase_create("ioapic");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_registers);
@@ -352,8 +350,5 @@ int main(void)
     tcase_add_test(tc, test_msi);
     tcase_add_test(tc, test_msi_that_means_nothing);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

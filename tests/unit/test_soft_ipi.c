@@ -4,10 +4,10 @@
  * neither lost nor raced for. ThreadSanitizer sees the locks at work.
  */
 #include <check.h>
-#include <stdlib.h>
 
 #include "engine/cpu/soft/ioapic.h"
 #include "engine/cpu/soft/irqchip.h"
+#include "tests/suite.h"
 
 #define CPUS 4
 #define ROUNDS 2000     /* how often the token goes around */
@@ -209,14 +209,9 @@ int main(void)
 {
     Suite *suite = suite_create("soft_ipi");
     TCase *tc = tcase_create("threads");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tc, 2 * MAX_SECONDS);
     tcase_add_test(tc, test_threads);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 
 #include "tests/fakes/irq_machine.h"
+#include "tests/suite.h"
 
 #define CPUS 4
 #define USEC UINT64_C(1000)
@@ -712,8 +712,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft_lapic");
     TCase *tc = tcase_create("lapic");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_power_on);
@@ -750,8 +748,5 @@ int main(void)
     tcase_add_test(tc, test_polling);
     tcase_add_test(tc, test_reset);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

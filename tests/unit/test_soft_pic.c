@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 
 #include "engine/cpu/soft/pic.h"
 #include "tests/fakes/irq_machine.h"
+#include "tests/suite.h"
 
 static struct irq_machine m;
 
@@ -355,8 +355,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft_pic");
     TCase *tc = tcase_create("pic");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_silent);
@@ -378,9 +376,5 @@ int main(void)
     tcase_add_test(tc, test_no_such_line);
     tcase_add_test(tc, test_reset);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

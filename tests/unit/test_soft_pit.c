@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
-#include <stdlib.h>
 
 #include "engine/cpu/soft/pit.h"
 #include "tests/fakes/fake_board.h"
 #include "tests/fakes/irq_machine.h"
+#include "tests/suite.h"
 
 #define VECTOR 0x20
 
@@ -444,8 +444,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft_pit");
     TCase *tc = tcase_create("pit");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
@@ -468,8 +466,5 @@ int main(void)
     tcase_add_test(tc, test_catching_up);
     tcase_add_test(tc, test_shortest_period);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -5,12 +5,12 @@
  */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "engine/cpu/accel.h"
 #include "engine/cpu/vcpu_set.h"
+#include "tests/suite.h"
 
 #define CPUS 4
 #define RAM_SIZE 0x10000
@@ -233,14 +233,8 @@ int main(void)
 {
     Suite *suite = suite_create("soft-smp");
     TCase *test = tcase_create("smp");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(test, four_at_work);
     suite_add_tcase(suite, test);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,10 +4,10 @@
  * happens to either page once it was executed.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/soft_machine.h"
+#include "tests/suite.h"
 
 #define P 0x1u
 #define W 0x2u
@@ -320,8 +320,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft-system-crossing");
     TCase *test = tcase_create("crossing");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_loop_test(test, bytes_are_written, 0, 3);
@@ -338,9 +336,5 @@ int main(void)
     tcase_add_loop_test(test, fault_in_pops, 0, 6);
     tcase_add_loop_test(test, fault_in_second_move, 0, 5);
     suite_add_tcase(suite, test);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,11 +4,11 @@
  * section 6.8.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/cpu/soft/debug.h"
 #include "tests/fakes/soft_machine.h"
+#include "tests/suite.h"
 
 #define DR7_EXECUTE(N) (UINT64_C(2) << (N)*2)
 #define DR7_WATCH(N, KIND, LENGTH) \
@@ -256,8 +256,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft-system-debug");
     TCase *test = tcase_create("debug");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_loop_test(test, single_step, 0, 2);
@@ -274,9 +272,5 @@ int main(void)
     tcase_add_loop_test(test, debug_registers, 0, 2);
     tcase_add_loop_test(test, breakpoint_instructions, 0, 2);
     suite_add_tcase(suite, test);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include "engine/cpu/soft/debug.h"
 #include "engine/cpu/soft/interrupt.h"
 #include "tests/fakes/soft_machine.h"
+#include "tests/suite.h"
 
 #define GATE_CALL16 0x84u
 #define GATE_TASK 0x85u
@@ -637,8 +638,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft-system-gates");
     TCase *test = tcase_create("gates");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_loop_test(test, interrupt_to_inner_level, 0, 2);
@@ -666,9 +665,5 @@ int main(void)
     tcase_add_test(test, segment_limits);
     tcase_add_test(test, descriptor_questions);
     suite_add_tcase(suite, test);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

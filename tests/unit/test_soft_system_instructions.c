@@ -4,11 +4,11 @@
  * model-specific registers. Intel SDM volume 2.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/cpu/soft/segment.h"
 #include "tests/fakes/soft_machine.h"
+#include "tests/suite.h"
 
 #define PORT 0x80
 #define PORT_VALUE 0xa1b2c3d4u
@@ -406,8 +406,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft-system-instructions");
     TCase *test = tcase_create("instructions");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_test(test, port_input);
@@ -425,9 +423,5 @@ int main(void)
     tcase_add_test(test, access_flag);
     tcase_add_test(test, cache_line_flush);
     suite_add_tcase(suite, test);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

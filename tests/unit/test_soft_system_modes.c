@@ -9,6 +9,7 @@
 
 #include "engine/cpu/soft/lapic.h"
 #include "tests/fakes/soft_machine.h"
+#include "tests/suite.h"
 
 #define TARGET (SOFT_MACHINE_CODE + 0x400) /* a write to the exit port stands there */
 #define STAR ((uint64_t)SOFT_MACHINE_CODE64 << 32 | (uint64_t)SOFT_MACHINE_USER_CODE32 << 48)
@@ -534,8 +535,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft-system-modes");
     TCase *test = tcase_create("modes");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_test(test, v86_sensitive_instructions);
@@ -560,9 +559,5 @@ int main(void)
     tcase_add_test(test, code_across_regions);
     tcase_add_test(test, endless);
     suite_add_tcase(suite, test);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Paging of the software CPU. Intel SDM volume 3, chapter 4. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/soft_machine.h"
+#include "tests/suite.h"
 
 #define P 0x1u
 #define W 0x2u
@@ -405,8 +405,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft-system-paging");
     TCase *test = tcase_create("paging");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_loop_test(test, not_present, 0, 3);
@@ -432,9 +430,5 @@ int main(void)
     tcase_add_loop_test(test, fault_in_rep_movs_down, 0, 3);
     tcase_add_loop_test(test, tables_outside_memory, 0, 3);
     suite_add_tcase(suite, test);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

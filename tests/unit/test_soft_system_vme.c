@@ -6,6 +6,7 @@
 
 #include "engine/cpu/soft/cpuid.h"
 #include "tests/fakes/soft_machine.h"
+#include "tests/suite.h"
 
 #define TARGET (SOFT_MACHINE_CODE + 0x400)        /* a write to the exit port stands there */
 #define REDIRECTION (SOFT_MACHINE_TSS + 136 - 32) /* a set bit: the monitor's */
@@ -224,8 +225,6 @@ int main(void)
 {
     Suite *suite = suite_create("soft-system-vme");
     TCase *test = tcase_create("vme");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_test(test, cli_and_sti);
@@ -237,9 +236,5 @@ int main(void)
     tcase_add_loop_test(test, protected_virtual_interrupts, 0, 2);
     tcase_add_test(test, cpuid_tells);
     suite_add_tcase(suite, test);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -16,6 +15,7 @@
 #include "core/paths.h"
 #include "core/store.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define MANY 100
 
@@ -478,8 +478,6 @@ int main(void)
 {
     Suite *suite = suite_create("store");
     TCase *tcase = tcase_create("store");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 30);
@@ -499,9 +497,5 @@ int main(void)
     tcase_add_test(tcase, watch_tells_of_machines);
     tcase_add_test(tcase, old_leftovers_go_and_new_ones_stay);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

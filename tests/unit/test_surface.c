@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <check.h>
 #include <glib.h>
-#include <stdlib.h>
 
 #include "display/scale.h"
 #include "display/surface.h"
+#include "tests/suite.h"
 
 START_TEST(test_resize_limits)
 {
@@ -103,17 +103,11 @@ int main(void)
 {
     Suite *suite = suite_create("surface");
     TCase *tc = tcase_create("surface");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tc, test_resize_limits);
     tcase_add_test(tc, test_resize_is_black);
     tcase_add_test(tc, test_fit);
     tcase_add_test(tc, test_box_mean);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

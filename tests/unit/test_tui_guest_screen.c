@@ -3,9 +3,9 @@
 #include <config.h>
 
 #include <check.h>
-#include <stdlib.h>
 
 #include "core/error.h"
+#include "tests/suite.h"
 #include "ui/tui/guest_screen.h"
 
 static bool take(struct guest_screen *screen, const char *text)
@@ -119,16 +119,11 @@ int main(void)
 {
     Suite *suite = suite_create("tui guest screen");
     TCase *test = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(test, text_is_taken);
     tcase_add_test(test, unchanged_keeps_the_screen);
     tcase_add_loop_test(test, impossible_is_refused, 0, G_N_ELEMENTS(impossible));
     tcase_add_test(test, cursor_outside_is_brought_in);
     suite_add_tcase(suite, test);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

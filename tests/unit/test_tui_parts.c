@@ -3,10 +3,10 @@
 #include <config.h>
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/keys.h"
+#include "tests/suite.h"
 #include "ui/tui/field.h"
 #include "ui/tui/keymap.h"
 #include "ui/tui/list.h"
@@ -254,8 +254,6 @@ int main(void)
 {
     Suite *suite = suite_create("tui parts");
     TCase *test = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(test, no_key_has_two_actions);
     tcase_add_test(test, terminal_keys_are_named);
@@ -267,8 +265,5 @@ int main(void)
     tcase_add_test(test, field_refuses_what_is_no_text);
     tcase_add_test(test, list_keeps_its_selection_inside);
     suite_add_tcase(suite, test);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -2,10 +2,10 @@
 /* The bulk-only transport and its thirteen cases, and the SCSI disk behind it. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/usb_disk.h"
+#include "tests/suite.h"
 
 #define SIZE (2 * 1024 * 1024)
 #define BLOCKS (SIZE / 512)
@@ -651,11 +651,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite());
 }

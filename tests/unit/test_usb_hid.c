@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The tablet and the keyboard, as a host sees them. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/usb_harness.h"
+#include "tests/suite.h"
 #include "usb/emulated/hid.h"
 #include "usb/emulated/keyboard.h"
 #include "usb/emulated/keyboard_usages.h"
@@ -536,11 +536,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite());
 }

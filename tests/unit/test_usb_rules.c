@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rules for the host's USB devices, the list they choose from, and udev's rules. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/error.h"
 #include "core/usb_rules.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 #include "usb/host/claim.h"
 #include "usb/host/list.h"
 #include "usb/ports.h"
@@ -317,8 +317,6 @@ int main(void)
 {
     Suite *suite = suite_create("usb rules");
     TCase *tests = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, test_match, 0, G_N_ELEMENTS(matches));
@@ -330,9 +328,5 @@ int main(void)
     tcase_add_test(tests, test_udev_rule);
     tcase_add_test(tests, test_ports);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

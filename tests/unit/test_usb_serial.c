@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The serial adapter between a host and a stream of bytes. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/usb_harness.h"
+#include "tests/suite.h"
 #include "usb/emulated/serial.h"
 
 #define IN 0x81
@@ -182,11 +182,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite());
 }

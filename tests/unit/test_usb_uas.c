@@ -2,10 +2,10 @@
 /* USB Attached SCSI, with streams (SuperSpeed) and without (high speed). */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/usb_disk.h"
+#include "tests/suite.h"
 
 #define SIZE (1024 * 1024)
 #define DATA_IN 0x81
@@ -461,11 +461,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite());
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The VGA as its guest programs it: registers, window, dispi, PCI. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
 #include "tests/fakes/vga_machine.h"
+#include "tests/suite.h"
 
 static struct vga_machine m;
 
@@ -607,8 +607,6 @@ int main(void)
 {
     Suite *suite = suite_create("vga");
     TCase *tc = tcase_create("vga");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -631,9 +629,5 @@ int main(void)
     tcase_add_test(tc, impossible_options_are_refused);
     tcase_add_test(tc, reset_forgets_all);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

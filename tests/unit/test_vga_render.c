@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The VGA's picture: each mode against pixels computed the long way, and damage against redraws. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/vga_machine.h"
+#include "tests/suite.h"
 
 #define CURSOR_PHASE_NS (16 * NSEC_PER_SEC / 70)
 
@@ -737,8 +737,6 @@ int main(void)
 {
     Suite *suite = suite_create("vga_render");
     TCase *tc = tcase_create("vga_render");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -758,9 +756,5 @@ int main(void)
     tcase_add_loop_test(tc, damage_is_complete_in_dispi_modes, 0, G_N_ELEMENTS(dispi_bpp));
     tcase_add_test(tc, any_registers_draw_something);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

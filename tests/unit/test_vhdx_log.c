@@ -3,7 +3,6 @@
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -13,6 +12,7 @@
 #include "disks/vhdx_log.h"
 #include "tests/fakes/memory_file.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 
 #define SECTOR VHDX_LOG_SECTOR
 #define MIB (1024 * 1024)
@@ -415,8 +415,6 @@ int main(void)
     Suite *suite = suite_create("vhdx_log");
     TCase *tc = tcase_create("vhdx_log");
     g_autofree char *qemu_img = g_find_program_in_path("qemu-img");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, changes_are_read_in_their_places);
@@ -433,9 +431,5 @@ int main(void)
     else
         printf("There is no qemu-img to compare with.\n");
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The VNC server, with libvncclient as a stock viewer. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -9,6 +8,7 @@
 
 #include "core/error.h"
 #include "display/vnc_bridge.h"
+#include "tests/suite.h"
 #include "tests/unit/vnc_fixture.h"
 
 static const char *const encoding_names[] = {"raw",  "rre",  "corre", "hextile",
@@ -346,8 +346,6 @@ int main(void)
 {
     Suite *suite = suite_create("vnc");
     TCase *tc = tcase_create("vnc");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 120);
@@ -365,9 +363,5 @@ int main(void)
     tcase_add_test(tc, test_address_in_use);
     tcase_add_test(tc, test_stale_socket);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

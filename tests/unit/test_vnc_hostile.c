@@ -3,7 +3,6 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -13,6 +12,7 @@
 #include "display/vnc_bridge.h"
 #include "display/vnc_messages.h"
 #include "display/vnc_viewer.h"
+#include "tests/suite.h"
 #include "tests/unit/vnc_fixture.h"
 
 static int bare(void)
@@ -339,8 +339,6 @@ int main(void)
 {
     Suite *suite = suite_create("vnc_hostile");
     TCase *tc = tcase_create("vnc_hostile");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 120);
@@ -355,9 +353,5 @@ int main(void)
     tcase_add_test(tc, test_many_open_files);
     tcase_add_test(tc, test_close_with_viewers);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The xHCI controller against a scripted driver: slots, commands, run, stop and reset. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/xhci_fixture.h"
+#include "tests/suite.h"
 
 START_TEST(shows_what_it_is)
 {
@@ -193,8 +193,6 @@ int main(void)
 {
     Suite *suite = suite_create("xhci");
     TCase *tc = tcase_create("xhci");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, xhci_setup, xhci_teardown);
     tcase_add_test(tc, shows_what_it_is);
@@ -208,9 +206,5 @@ int main(void)
     tcase_add_test(tc, what_happens_in_a_pause_is_told_afterwards);
     tcase_add_test(tc, saved_state_is_restored_unless_it_is_lost);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

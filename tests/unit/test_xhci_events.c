@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the xHCI controller tells a scripted driver: event rings, interrupts, the frame counter. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/xhci_fixture.h"
+#include "tests/suite.h"
 
 START_TEST(a_full_event_ring_holds_the_rest)
 {
@@ -138,8 +138,6 @@ int main(void)
 {
     Suite *suite = suite_create("xhci_events");
     TCase *tc = tcase_create("xhci_events");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, xhci_setup, xhci_teardown);
     tcase_add_test(tc, a_full_event_ring_holds_the_rest);
@@ -148,9 +146,5 @@ int main(void)
     tcase_add_test(tc, messages_go_to_their_vectors);
     tcase_add_test(tc, the_frame_counter_wraps_with_an_event);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Root ports: what each action makes of each state, and which devices they lead to. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/scripted_usb_device.h"
 #include "tests/fakes/xhci_driver.h"
+#include "tests/suite.h"
 
 #define CCS 0x1u
 #define PED 0x2u
@@ -252,17 +252,11 @@ int main(void)
 {
     Suite *suite = suite_create("xhci_ports");
     TCase *tc = tcase_create("xhci_ports");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, states_follow_the_table, 0, G_N_ELEMENTS(cases));
     tcase_add_test(tc, the_first_change_is_told);
     tcase_add_test(tc, devices_behind_hubs_are_found_by_route);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

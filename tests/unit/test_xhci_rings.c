@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Walking rings in guest memory. */
 #include <check.h>
-#include <stdlib.h>
 
 #include "engine/dev/xhci_internal.h"
+#include "tests/suite.h"
 
 #define RAM_SIZE 0x10000
 
@@ -91,17 +91,11 @@ int main(void)
 {
     Suite *suite = suite_create("xhci_rings");
     TCase *tc = tcase_create("xhci_rings");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, trbs_come_while_their_cycle_is_right);
     tcase_add_test(tc, links_lead_on_and_turn_the_cycle);
     tcase_add_test(tc, circles_and_the_void_end);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Streams of the xHCI controller, against a scripted driver and a scripted device. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/xhci_fixture.h"
+#include "tests/suite.h"
 
 START_TEST(streams_have_rings_of_their_own)
 {
@@ -56,16 +56,10 @@ int main(void)
 {
     Suite *suite = suite_create("xhci_streams");
     TCase *tc = tcase_create("xhci_streams");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, xhci_setup, xhci_teardown);
     tcase_add_test(tc, streams_have_rings_of_their_own);
     tcase_add_test(tc, a_device_without_streams_is_refused_them);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Transfers of the xHCI controller, against a scripted driver and a scripted device. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fakes/xhci_fixture.h"
+#include "tests/suite.h"
 
 START_TEST(control_transfers)
 {
@@ -511,8 +511,6 @@ int main(void)
 {
     Suite *suite = suite_create("xhci_transfers");
     TCase *tc = tcase_create("xhci_transfers");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, xhci_setup, xhci_teardown);
     tcase_add_test(tc, control_transfers);
@@ -534,9 +532,5 @@ int main(void)
     tcase_add_test(tc, without_bus_mastering_nothing_moves);
     tcase_add_test(tc, answers_come_from_other_threads);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,11 +4,11 @@
 #include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/error.h"
+#include "tests/suite.h"
 #include "tests/usb/host_fixture.h"
 #include "usb/host/list.h"
 
@@ -604,8 +604,6 @@ int main(void)
 {
     Suite *suite = suite_create("host");
     TCase *tests = tcase_create("device");
-    SRunner *runner;
-    int failed;
 
     if (!has_script()) {
         fputs("test_host: run by fuse_usbfs or umockdev_usbfs\n", stderr);
@@ -639,9 +637,5 @@ int main(void)
     tcase_add_test(tests, test_unplugged_idle);
     tcase_add_test(tests, test_unplugged_early);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -3,13 +3,13 @@
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/error.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 #include "tests/usb/host_fixture.h"
 #include "usb/host/claim.h"
 #include "usb/host/list.h"
@@ -387,8 +387,6 @@ int main(void)
 {
     Suite *suite = suite_create("hosts");
     TCase *tests = tcase_create("rules");
-    SRunner *runner;
-    int failed;
 
     if (access(SCRIPT, W_OK) != 0) {
         fputs("test_hosts: run by fuse_usbfs\n", stderr);
@@ -408,9 +406,5 @@ int main(void)
     tcase_add_test(tests, test_killed);
     tcase_add_test(tests, test_killed_in_another_configuration);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,7 +4,6 @@
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 
 #include "core/error.h"
 #include "tests/fakes/temp_folder.h"
+#include "tests/suite.h"
 #include "usb/redir/connect.h"
 #include "usb/redir/redir.h"
 
@@ -448,8 +448,6 @@ int main(int argc, char **argv)
 {
     Suite *suite = suite_create("redir");
     TCase *tests = tcase_create("device");
-    SRunner *runner;
-    int failed;
 
     fixture.stock = argc > 1;
     tcase_set_timeout(tests, 60);
@@ -468,9 +466,5 @@ int main(int argc, char **argv)
         tcase_add_test(tests, test_addresses);
     }
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }
