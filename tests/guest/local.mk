@@ -33,7 +33,6 @@ GUEST_TESTS = \
 SOFT_GUEST_TESTS = \
 	tests/guest/test_disk_live.sh \
 	tests/guest/test_grub_cd.sh \
-	tests/guest/test_isolinux.sh \
 	tests/guest/test_keys.sh \
 	tests/guest/test_linux.sh \
 	tests/guest/test_ovmf.sh \
