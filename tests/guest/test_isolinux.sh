@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Discs with ISOLINUX: memtest86+ from the prompt, where a name that is not there is refused, and
-# from a menu, whose time runs out. On the software CPU: a KVM that interprets its
-# guests took minutes for a few keys at the prompt while the screen was looked at, and seconds
-# without.
+# from a menu, whose time runs out. On the software CPU: a KVM that interprets its guests took minutes
+# for a few keys at the prompt while the screen was looked at, and seconds without.
 . "$(dirname "$0")/lib.sh" || exit 1
 begin
 need_file /usr/share/seabios/bios-256k.bin seabios
