@@ -224,6 +224,11 @@ void *soft_machine_pte(struct soft_machine *m, uint64_t linear)
            (linear >> 12) * (m->paging == SOFT_MACHINE_PAGES32 ? 4 : 8);
 }
 
+void soft_machine_set_pte(struct soft_machine *m, uint64_t linear, uint64_t entry)
+{
+    memcpy(soft_machine_pte(m, linear), &entry, m->paging == SOFT_MACHINE_PAGES32 ? 4 : 8);
+}
+
 static bool is_long(enum soft_machine_mode mode)
 {
     return mode == SOFT_MACHINE_COMPAT32 || mode == SOFT_MACHINE_LONG64;
@@ -340,6 +345,12 @@ void soft_machine_set_mode(struct soft_machine *m, enum soft_machine_mode mode,
     s->gpr[X86_RSP] =
         (cpl == 3 || mode == SOFT_MACHINE_REAL ? SOFT_MACHINE_STACK3 : SOFT_MACHINE_STACK0) -
         s->segment[X86_SS].base;
+}
+
+void soft_machine_set_paged(struct soft_machine *m, int kind, unsigned cpl)
+{
+    soft_machine_set_mode(m, kind == 2 ? SOFT_MACHINE_LONG64 : SOFT_MACHINE_PROTECTED32,
+                          kind == 0 ? SOFT_MACHINE_PAGES32 : SOFT_MACHINE_PAE, cpl);
 }
 
 void soft_machine_enter(struct soft_machine *m)

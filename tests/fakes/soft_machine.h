@@ -90,11 +90,14 @@ void soft_machine_free(struct soft_machine *machine); /* NULL is fine */
  * 16, and an IRET. */
 void soft_machine_set_mode(struct soft_machine *machine, enum soft_machine_mode mode,
                            enum soft_machine_paging paging, unsigned cpl);
+/* The same for a mode with paging; kind: 0 for 32-bit paging, 1 for PAE, 2 for long mode. */
+void soft_machine_set_paged(struct soft_machine *machine, int kind, unsigned cpl);
 void soft_machine_enter(struct soft_machine *machine);
 void soft_machine_put(struct soft_machine *machine, uint64_t at, const void *bytes, size_t size);
 
 /* The entry of the last level for an address below 2 MiB. */
 void *soft_machine_pte(struct soft_machine *machine, uint64_t linear);
+void soft_machine_set_pte(struct soft_machine *machine, uint64_t linear, uint64_t entry);
 /* Puts a descriptor of 8 bytes into the GDT. */
 void soft_machine_set_descriptor(struct soft_machine *machine, unsigned selector, uint32_t base,
                                  uint32_t limit, uint32_t attributes);

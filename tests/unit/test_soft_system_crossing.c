@@ -43,23 +43,13 @@ static void teardown(void)
     soft_machine_free(m);
 }
 
-static const enum soft_machine_paging pagings[] = {SOFT_MACHINE_PAGES32, SOFT_MACHINE_PAE,
-                                                   SOFT_MACHINE_PAE};
-static const enum soft_machine_mode modes[] = {SOFT_MACHINE_PROTECTED32, SOFT_MACHINE_PROTECTED32,
-                                               SOFT_MACHINE_LONG64};
-
-static void set_entry(uint64_t page, uint64_t entry)
-{
-    memcpy(soft_machine_pte(m, page), &entry, m->paging == SOFT_MACHINE_PAGES32 ? 4 : 8);
-}
-
 /* RBX is the code, RDX its second page, RSI what a program writes to that page's entry, at RDI. */
 static void set_mode(int kind)
 {
-    soft_machine_set_mode(m, modes[kind], pagings[kind], 0);
+    soft_machine_set_paged(m, kind, 0);
     soft_machine_put(m, CROSSING, CODE, sizeof(CODE) - 1);
     soft_machine_put(m, OTHER, "\x22\x22\x22\xc3", 4);
-    set_entry(ALIAS, PAGE | P | W | U);
+    soft_machine_set_pte(m, ALIAS, PAGE | P | W | U);
     m->state.gpr[X86_RBX] = CROSSING;
     m->state.gpr[X86_RDX] = PAGE;
     m->state.gpr[X86_RSI] = OTHER | P | W | U;
@@ -203,10 +193,10 @@ START_TEST(jump_by_an_alias)
 
     set_jumps(_i, PAGE);
     m->state.gpr[X86_RSI] = PAGE | P | W | U;
-    set_entry(there, OTHER | P | W | U);
+    soft_machine_set_pte(m, there, OTHER | P | W | U);
     check_changed("31c0 ffd5", 0x11111111); /* call rbp; the last call goes the old way */
     set_jumps(_i, PAGE);
-    set_entry(there, OTHER | P | W | U);
+    soft_machine_set_pte(m, there, OTHER | P | W | U);
     check_changed("89eb", 0x22222222); /* mov ebx, ebp */
 }
 END_TEST
@@ -265,7 +255,7 @@ END_TEST
 START_TEST(fault_in_pushes)
 {
     set_stack(PAGE + 8 * _i);
-    set_entry(PAGE - 0x1000, PAGE | W | U);
+    soft_machine_set_pte(m, PAGE - 0x1000, PAGE | W | U);
     ck_assert_int_eq(soft_machine_try(m, PUSHES), X86_PF);
     ck_assert_uint_eq(m->cpu->cr2, PAGE - 8);
     ck_assert_uint_eq(soft_machine_top(m, 1, 8), SOFT_MACHINE_CODE + _i);
@@ -280,7 +270,7 @@ START_TEST(fault_in_pops)
     set_stack(PAGE - 8 * _i);
     for (int i = 0; i < _i; i++)
         soft_machine_put(m, PAGE - 8 * (_i - i), &(uint64_t){0x77 + i}, 8);
-    set_entry(PAGE, PAGE | W | U);
+    soft_machine_set_pte(m, PAGE, PAGE | W | U);
     ck_assert_int_eq(soft_machine_try(m, POPS "c3"), X86_PF);
     ck_assert_uint_eq(m->cpu->cr2, PAGE);
     ck_assert_uint_eq(soft_machine_top(m, 1, 8), SOFT_MACHINE_CODE + 2 * _i);
@@ -305,7 +295,7 @@ START_TEST(fault_in_second_move)
     };
 
     set_stack(SOFT_MACHINE_STACK3);
-    set_entry(PAGE, PAGE | W | U);
+    soft_machine_set_pte(m, PAGE, PAGE | W | U);
     m->state.gpr[X86_RDI] = PAGE;
     ck_assert_int_eq(soft_machine_try(m, cases[_i].program), X86_PF);
     ck_assert_uint_eq(m->cpu->cr2, PAGE);

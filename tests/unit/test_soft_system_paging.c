@@ -35,22 +35,17 @@ static void teardown(void)
     soft_machine_free(m);
 }
 
-static const enum soft_machine_paging pagings[] = {SOFT_MACHINE_PAGES32, SOFT_MACHINE_PAE,
-                                                   SOFT_MACHINE_PAE};
-static const enum soft_machine_mode modes[] = {SOFT_MACHINE_PROTECTED32, SOFT_MACHINE_PROTECTED32,
-                                               SOFT_MACHINE_LONG64};
-
 /* One of the three kinds of paging; RBX is the page. */
 static void set_mode(int kind, unsigned cpl)
 {
-    soft_machine_set_mode(m, modes[kind], pagings[kind], cpl);
+    soft_machine_set_paged(m, kind, cpl);
     m->state.gpr[X86_RBX] = PAGE;
     m->state.gpr[X86_RAX] = 0x1234;
 }
 
 static void set_entry(uint64_t entry)
 {
-    memcpy(soft_machine_pte(m, PAGE), &entry, m->paging == SOFT_MACHINE_PAGES32 ? 4 : 8);
+    soft_machine_set_pte(m, PAGE, entry);
 }
 
 static uint64_t entry_of_page(void)
@@ -169,9 +164,9 @@ END_TEST
 
 START_TEST(no_execute)
 {
-    if (pagings[_i] == SOFT_MACHINE_PAGES32)
-        return;
     set_mode(_i, 0);
+    if (m->paging == SOFT_MACHINE_PAGES32)
+        return;
     m->state.efer |= EFER_NXE;
     set_entry(PAGE | P | W | U | NX);
     m->state.rip = PAGE;
@@ -232,9 +227,9 @@ END_TEST
 
 START_TEST(reserved_bits)
 {
-    if (pagings[_i] == SOFT_MACHINE_PAGES32)
-        return;
     set_mode(_i, 0);
+    if (m->paging == SOFT_MACHINE_PAGES32)
+        return;
     set_entry(PAGE | P | W | U | UINT64_C(1) << SOFT_PHYSICAL_BITS);
     check_fault(READ, PAGE, E_P | E_RSVD);
     set_mode(_i, 3);
@@ -268,7 +263,7 @@ END_TEST
 START_TEST(large_page)
 {
     uint64_t entry = P | W | U | LARGE;
-    unsigned table = SOFT_MACHINE_TABLES + (pagings[_i] == SOFT_MACHINE_PAGES32 ? 0 : 0x2000);
+    unsigned table = SOFT_MACHINE_TABLES + (_i == 0 ? 0 : 0x2000); /* of 32-bit paging, or others */
 
     set_mode(_i, 0);
     m->state.cr4 |= CR4_PSE;
