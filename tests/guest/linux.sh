@@ -27,10 +27,11 @@ begin_initramfs() {
 }
 
 # add_modules NAME...: in the order of their needs, which modules/order tells; those that the kernel
-# has built in are left out
+# has built in are left out. An init loads them by ". /setup.sh".
 add_modules() {
     local name file
     mkdir -p "$initramfs/modules"
+    cp "$guest_tests/setup.sh" "$initramfs/setup.sh" || fail "no initramfs"
     for name; do
         file=$(find "$modules" -name "$name.ko")
         [ -z "$file" ] || { cp "$file" "$initramfs/modules/" && echo "$name" >>"$initramfs/modules/order"; }

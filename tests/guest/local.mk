@@ -41,7 +41,7 @@ SOFT_GUEST_TESTS = \
 	tests/guest/test_seabios.sh
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \
 	tests/guest/linux.sh tests/guest/stress.sh tests/guest/stress_init.sh \
-	tests/guest/programs.c tests/guest/programs.sh tests/guest/programs_init.sh \
+	tests/guest/setup.sh tests/guest/programs.c tests/guest/programs.sh tests/guest/programs_init.sh \
 	tests/guest/usb_guest.sh tests/guest/usb_init.sh \
 	tests/guest/keys.S tests/guest/snow.S tests/guest/writer.S
 

@@ -18,10 +18,10 @@ end_initramfs "$work/initramfs.gz"
 
 # The work, here.
 root=$work/root
-mkdir -p "$root/work" "$root/proc" "$root/dev" "$root/tmp" "$work/here"
-cp "$guest_tests/programs.sh" "$guest_tests/programs.c" "$root/work"
+mkdir -p "$root/programs" "$root/proc" "$root/dev" "$root/tmp" "$work/here"
+cp "$guest_tests/programs.sh" "$guest_tests/programs.c" "$root/programs"
 cp "$guest_tests/programs.c" "$work/here"
-(cd "$work/here" && bash "$root/work/programs.sh") >"$work/expected"
+(cd "$work/here" && bash "$root/programs/programs.sh") >"$work/expected"
 [ "$(grep -c '^O[0-3]: [a-z0-9]* ' "$work/expected")" = 32 ] ||
     fail "the work does not run here: $(cat "$work/expected")"
 
@@ -63,6 +63,6 @@ grep -aE "BUG:|Oops|WARNING:|segfault|traps:|general protection|soft lockup|rcu.
 "$VMDESK" disk convert "$work/root.qcow2" "$work/root.raw" >/dev/null || fail "no raw image"
 /sbin/e2fsck -fn "$work/root.raw" >"$work/fsck.log" 2>&1 || fail "the file system is damaged: $(cat "$work/fsck.log")"
 for file in numbers numbers.gzip numbers.xz programs-2.o; do
-    /sbin/debugfs -R "cat /work/$file" "$work/root.raw" 2>/dev/null | cmp - "$work/here/$file" ||
+    /sbin/debugfs -R "cat /programs/$file" "$work/root.raw" 2>/dev/null | cmp - "$work/here/$file" ||
         fail "$file is not what it is here"
 done

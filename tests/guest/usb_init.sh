@@ -2,14 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The init of the USB tests' guest: the kernel's USB drivers, and a shell on the serial port with
 # the work that the tests ask for. Results are lines that begin with the work's name and a colon.
-/bin/busybox --install -s /bin
-mkdir -p /proc /sys /dev /mnt
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t devtmpfs dev /dev
-while read -r module; do
-    insmod "/modules/$module.ko"
-done </modules/order
+. /setup.sh
+mkdir /mnt
 
 # The devices: their place in the tree, speed and name.
 list() {
