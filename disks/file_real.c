@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/error.h"
@@ -70,7 +71,9 @@ static ssize_t real_read_now(struct file *file, const struct iovec *iov, unsigne
     /* Past the cache it would wait for the disk all the same. */
     if (real->direct != NULL || g_atomic_int_get(&real->read_now_refused))
         return -EAGAIN;
-    moved = preadv2(real->fd, iov, count, offset, RWF_NOWAIT);
+    /* Not preadv2(), where the thread may be cancelled, which takes some time in each call. */
+    moved = syscall(SYS_preadv2, real->fd, iov, count, (unsigned long)offset,
+                    (unsigned long)(offset >> 32), RWF_NOWAIT);
     if (moved >= 0)
         return moved;
     if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)
