@@ -75,6 +75,7 @@ disks_libdisks_a_SOURCES = \
 	disks/qcow2/snapshot_table.c \
 	disks/qcow2/submit.c \
 	disks/qcow2/sync.c \
+	disks/qcow2/user.c \
 	disks/qcow2/tree.c \
 	disks/qcow2/write.c \
 	disks/qcow2/write.h \

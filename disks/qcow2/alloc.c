@@ -140,12 +140,12 @@ void qcow2_free(struct qcow2 *q, uint64_t offset, uint64_t count, bool discard)
     struct qcow2_free_run *run = q->frees.tail != NULL ? q->frees.tail->data : NULL;
 
     if (run != NULL && run->offset + (run->count << q->cluster_bits) == offset &&
-        run->user_number == q->next_user && run->discard == discard) {
+        run->epoch == q->epoch && run->discard == discard) {
         run->count += count;
         return;
     }
     run = g_new(struct qcow2_free_run, 1);
-    *run = (struct qcow2_free_run){offset, count, q->next_user, discard};
+    *run = (struct qcow2_free_run){offset, count, q->epoch, discard};
     g_queue_push_tail(&q->frees, run);
 }
 
@@ -196,9 +196,8 @@ int qcow2_frees_apply(struct qcow2 *q)
 
     while (q->ready_frees.head != NULL && result == 0) {
         struct qcow2_free_run *run = q->ready_frees.head->data;
-        struct qcow2_user *oldest = q->users.head != NULL ? q->users.head->data : NULL;
 
-        if (oldest != NULL && oldest->number < run->user_number)
+        if (!qcow2_users_ended(q, run->epoch))
             break;
         g_queue_pop_head(&q->ready_frees);
         if (run->discard)

@@ -83,8 +83,8 @@ static int move_step(struct qcow2 *q, struct image *target, uint64_t offset, uin
             result = copy_up(q, offset, extent.length);
     } while (result == -EAGAIN);
     *length = extent.length;
-    qcow2_user_end(q, &user);
     g_mutex_unlock(&q->lock);
+    qcow2_user_end(q, &user);
     return result;
 }
 

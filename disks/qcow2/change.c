@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which guest clusters get new places now, and who uses clusters of the file. There are as many at
- * once as requests in flight, so lists do. */
+/* Which guest clusters get new places now. There are as many at once as requests in flight, so a
+ * list does. */
 #include "disks/io_context.h"
 #include "disks/qcow2/qcow2.h"
 
@@ -30,16 +30,4 @@ void qcow2_change_end(struct qcow2 *q, struct qcow2_change *change)
     while (change->waiting.head != NULL)
         qcow2_run_again(q, g_queue_pop_head(&change->waiting));
     g_cond_broadcast(&q->changed);
-}
-
-void qcow2_user_begin(struct qcow2 *q, struct qcow2_user *user)
-{
-    *user = (struct qcow2_user){.number = q->next_user++};
-    user->link.data = user;
-    g_queue_push_tail_link(&q->users, &user->link);
-}
-
-void qcow2_user_end(struct qcow2 *q, struct qcow2_user *user)
-{
-    g_queue_unlink(&q->users, &user->link);
 }

@@ -105,8 +105,8 @@ int qcow2_read_range(struct qcow2 *q, const struct iovec *iov, unsigned count, u
         done += extent.length;
         g_mutex_lock(&q->lock);
     }
-    qcow2_user_end(q, &user);
     g_mutex_unlock(&q->lock);
+    qcow2_user_end(q, &user);
     return result;
 }
 
@@ -144,21 +144,25 @@ static bool run_op(struct qcow2 *q, struct block_request *request, int *ret_resu
     return done;
 }
 
-bool qcow2_request_begin(struct qcow2 *q, struct block_request *request)
+bool qcow2_request_begin(struct qcow2 *q, struct block_request *request, struct qcow2_user *user)
 {
-    if (q->paused > 0) {
+    if (g_atomic_int_get(&q->paused) > 0) {
         g_queue_push_tail(&q->held, request);
         return false;
     }
-    q->active++;
+    qcow2_user_begin(q, user);
     return true;
 }
 
-void qcow2_request_end(struct qcow2 *q, const struct block_request *request)
+void qcow2_request_end(struct qcow2 *q, const struct block_request *request,
+                       const struct qcow2_user *user)
 {
-    qcow2_dirty_mark(q, request);
-    if (--q->active == 0 && q->paused > 0)
-        g_cond_broadcast(&q->changed);
+    if (request->op != BLOCK_READ) {
+        g_mutex_lock(&q->lock);
+        qcow2_dirty_mark(q, request);
+        g_mutex_unlock(&q->lock);
+    }
+    qcow2_user_end(q, user);
 }
 
 bool qcow2_request_fits(const struct qcow2 *q, const struct block_request *request)
@@ -173,19 +177,18 @@ static void run(void *opaque)
     struct block_request *request = opaque;
     struct qcow2 *q = ((struct image *)request->image_private)->state;
     int result = -EINVAL;
+    struct qcow2_user user;
     bool done = true, begun, fits;
 
     g_mutex_lock(&q->lock);
-    begun = qcow2_request_begin(q, request);
+    begun = qcow2_request_begin(q, request, &user);
     fits = request->op == BLOCK_FLUSH || qcow2_request_fits(q, request);
     g_mutex_unlock(&q->lock);
     if (!begun)
         return;
     if (fits)
         done = run_op(q, request, &result);
-    g_mutex_lock(&q->lock);
-    qcow2_request_end(q, request);
-    g_mutex_unlock(&q->lock);
+    qcow2_request_end(q, request, &user);
     if (done)
         image_complete(request, -result);
 }

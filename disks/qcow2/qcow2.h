@@ -123,8 +123,7 @@ struct qcow2_cache {
 
 /* A request that reads or writes clusters: what it may be using is not given away. */
 struct qcow2_user {
-    uint64_t number;
-    GList link;
+    uint64_t epoch; /* in which it began */
 };
 
 /* A range of guest clusters that gets new clusters now. */
@@ -136,7 +135,7 @@ struct qcow2_change {
 
 struct qcow2_free_run {
     uint64_t offset, count; /* clusters in the file */
-    uint64_t user_number;   /* users from before this may still be reading */
+    uint64_t epoch;         /* users of this one and before may still be reading */
     bool discard;           /* the host gets the space back */
 };
 
@@ -183,8 +182,8 @@ struct qcow2 {
     uint64_t compressed_end; /* where the next compressed cluster may follow; 0: nowhere */
     bool changed_header;     /* autoclear bits are gone, and the dirty bit is set if it must be */
 
-    GQueue users; /* struct qcow2_user, oldest first */
-    uint64_t next_user;
+    uint64_t epoch;     /* a new one begins when the users of the one before have ended */
+    int users[2];       /* atomic; of even and odd epochs */
     GQueue changes;     /* struct qcow2_change */
     GQueue frees;       /* struct qcow2_free_run */
     GQueue ready_frees; /* which nothing on the disk refers to any longer */
@@ -192,8 +191,7 @@ struct qcow2 {
     bool syncing;
     uint64_t syncs_begun, syncs_done;
     int sync_error;
-    unsigned active; /* requests that run */
-    unsigned paused;
+    int paused;                /* atomic; changed with the lock held */
     GQueue held;               /* struct block_request: for when the pause is over */
     struct qcow2_dirty *dirty; /* what changes during a commit; NULL: none goes on */
 
@@ -277,7 +275,7 @@ void qcow2_reftable_set(struct qcow2 *q, uint64_t index, uint64_t entry);
 int qcow2_header_switch(struct qcow2 *q, const struct qcow2_header *header, bool *ret_unknown);
 /* Marks the image as corrupt, on the disk too, and returns -EIO. With the lock held. */
 int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset);
-/* Waits until no request runs, and keeps new ones waiting. */
+/* Waits until no request runs and there is no other user, and keeps new requests waiting. */
 void qcow2_pause(struct qcow2 *q);
 /* Before a change of much at once: no request runs, and everything is on the disk. It is paused
  * also on failure, which is a negative errno. */
@@ -341,17 +339,17 @@ static inline unsigned qcow2_slice_entries(const struct qcow2 *q)
 /* io.c, submit.c, write.c, zero.c. Without the lock; 0 or a negative errno. */
 int qcow2_read(struct image *image, const struct iovec *iov, unsigned count, uint64_t offset);
 void qcow2_submit(struct image *image, struct block_request *request);
-/* A request runs, until the end: false: it is one of those that wait while there is a pause. With
- * the lock held. */
-bool qcow2_request_begin(struct qcow2 *q, struct block_request *request);
-void qcow2_request_end(struct qcow2 *q, const struct block_request *request);
+/* A request runs, as a user, until the end: false: it is one of those that wait while there is a
+ * pause. With the lock held. */
+bool qcow2_request_begin(struct qcow2 *q, struct block_request *request, struct qcow2_user *user);
+/* Without the lock. */
+void qcow2_request_end(struct qcow2 *q, const struct block_request *request,
+                       const struct qcow2_user *user);
 /* The disk may have become smaller while the request waited. With the lock held. */
 bool qcow2_request_fits(const struct qcow2 *q, const struct block_request *request);
 /* A run of a request: false: it waits for a change, which will run it again. */
 bool qcow2_write(struct qcow2 *q, struct block_request *request, int *ret_result);
 bool qcow2_zero(struct qcow2 *q, struct block_request *request, int *ret_result);
-void qcow2_user_begin(struct qcow2 *q, struct qcow2_user *user);
-void qcow2_user_end(struct qcow2 *q, struct qcow2_user *user);
 /* Part of an array of buffers. Returns how many it has. */
 unsigned qcow2_iov_part(const struct iovec *iov, unsigned count, uint64_t skip, uint64_t length,
                         struct iovec *ret_part);
@@ -359,6 +357,15 @@ unsigned qcow2_iov_part(const struct iovec *iov, unsigned count, uint64_t skip, 
 void qcow2_run_again(struct qcow2 *q, struct block_request *request);
 /* Reads a guest range on this thread, as a request would. */
 int qcow2_read_range(struct qcow2 *q, const struct iovec *iov, unsigned count, uint64_t offset);
+
+/* user.c. With the lock held, but for the end. */
+/* Clusters that are freed meanwhile stay as they are. */
+void qcow2_user_begin(struct qcow2 *q, struct qcow2_user *user);
+/* Without the lock. */
+void qcow2_user_end(struct qcow2 *q, const struct qcow2_user *user);
+bool qcow2_has_users(struct qcow2 *q);
+/* Whether all that began up to an epoch have ended. */
+bool qcow2_users_ended(struct qcow2 *q, uint64_t epoch);
 
 /* change.c: with the lock held. */
 /* The change that overlaps the guest clusters; NULL: none. */

@@ -49,20 +49,11 @@ static bool find_place(struct qcow2 *q, const struct block_request *request, uin
            (request->op == BLOCK_READ || may_write(q, request, &extent));
 }
 
-/* With the lock held. */
-static void end(struct qcow2 *q, struct flight *flight)
-{
-    qcow2_user_end(q, &flight->user);
-    qcow2_request_end(q, flight->request);
-}
-
 static void land(struct flight *flight)
 {
     struct qcow2 *q = flight->q;
 
-    g_mutex_lock(&q->lock);
-    end(q, flight);
-    g_mutex_unlock(&q->lock);
+    qcow2_request_end(q, flight->request, &flight->user);
     g_free(flight);
 }
 
@@ -93,17 +84,17 @@ static bool fly(struct qcow2 *q, struct block_request *request)
     flight->q = q;
     flight->request = request;
     g_mutex_lock(&q->lock);
-    begun = qcow2_request_begin(q, request);
-    if (begun) {
-        qcow2_user_begin(q, &flight->user);
+    begun = qcow2_request_begin(q, request, &flight->user);
+    if (begun)
         found = find_place(q, request, &host);
-        if (!found)
-            end(q, flight);
-    }
     g_mutex_unlock(&q->lock);
-    if (!found) {
+    if (!begun) {
         g_free(flight);
-        return !begun;
+        return true;
+    }
+    if (!found) {
+        land(flight);
+        return false;
     }
     flight->file_request = (struct file_request){
         .op = request->op == BLOCK_READ ? FILE_OP_READ : FILE_OP_WRITE,

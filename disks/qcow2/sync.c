@@ -373,8 +373,8 @@ int qcow2_corrupt(struct qcow2 *q, const char *what, uint64_t offset)
 void qcow2_pause(struct qcow2 *q)
 {
     g_mutex_lock(&q->lock);
-    q->paused++;
-    while (q->active > 0)
+    g_atomic_int_inc(&q->paused);
+    while (qcow2_has_users(q))
         g_cond_wait(&q->changed, &q->lock);
     g_mutex_unlock(&q->lock);
 }
@@ -400,7 +400,7 @@ void qcow2_resume(struct qcow2 *q)
     GQueue held = G_QUEUE_INIT;
 
     g_mutex_lock(&q->lock);
-    if (--q->paused == 0) {
+    if (g_atomic_int_dec_and_test(&q->paused)) {
         held = q->held;
         g_queue_init(&q->held);
     }

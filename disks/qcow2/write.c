@@ -266,15 +266,12 @@ bool qcow2_write(struct qcow2 *q, struct block_request *request, int *ret_result
         .offset = request->offset,
         .length = request->length,
     };
-    struct qcow2_user user;
     bool done = true;
 
     g_mutex_lock(&q->lock);
-    qcow2_user_begin(q, &user);
     *ret_result = qcow2_prepare_change(q);
     if (*ret_result == 0)
         done = qcow2_write_piece(q, &piece, request, ret_result);
-    qcow2_user_end(q, &user);
     g_mutex_unlock(&q->lock);
     return done;
 }

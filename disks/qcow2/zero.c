@@ -123,13 +123,11 @@ static bool zero_step(struct qcow2 *q, uint64_t offset, uint64_t *length,
 
 bool qcow2_zero(struct qcow2 *q, struct block_request *request, int *ret_result)
 {
-    struct qcow2_user user;
     uint64_t done = 0;
     bool going_on = true;
     int result;
 
     g_mutex_lock(&q->lock);
-    qcow2_user_begin(q, &user);
     result = qcow2_prepare_change(q);
     while (done < request->length && result == 0 && going_on) {
         uint64_t length = request->length - done;
@@ -140,7 +138,6 @@ bool qcow2_zero(struct qcow2 *q, struct block_request *request, int *ret_result)
         else
             done += length;
     }
-    qcow2_user_end(q, &user);
     g_mutex_unlock(&q->lock);
     *ret_result = result;
     return going_on;
