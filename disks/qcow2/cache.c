@@ -24,7 +24,7 @@ void qcow2_cache_init(struct qcow2 *q, uint64_t bytes)
 static void remove_slice(struct qcow2 *q, struct qcow2_slice *slice)
 {
     g_hash_table_remove(q->cache.slices, key_of(slice->offset));
-    g_queue_unlink(&q->cache.lru, &slice->lru);
+    g_queue_unlink(&q->cache.clock, &slice->clock_link);
     if (slice->dirty)
         g_queue_unlink(&q->cache.dirty[slice->table], &slice->dirty_link);
     g_free(slice->data);
@@ -33,8 +33,8 @@ static void remove_slice(struct qcow2 *q, struct qcow2_slice *slice)
 
 void qcow2_cache_finish(struct qcow2 *q)
 {
-    while (q->cache.lru.head != NULL)
-        remove_slice(q, q->cache.lru.head->data);
+    while (q->cache.clock.head != NULL)
+        remove_slice(q, q->cache.clock.head->data);
     g_clear_pointer(&q->cache.slices, g_hash_table_unref);
 }
 
@@ -50,10 +50,10 @@ static struct qcow2_slice *add_slice(struct qcow2 *q, enum qcow2_table table, ui
     slice->offset = offset;
     slice->table = table;
     slice->data = g_malloc0(q->slice_size);
-    slice->lru.data = slice;
+    slice->clock_link.data = slice;
     slice->dirty_link.data = slice;
     g_hash_table_insert(q->cache.slices, key_of(offset), slice);
-    g_queue_push_head_link(&q->cache.lru, &slice->lru);
+    g_queue_push_head_link(&q->cache.clock, &slice->clock_link);
     return slice;
 }
 
@@ -69,15 +69,19 @@ static bool too_many_dirty(const struct qcow2 *q)
     return dirty > q->cache.max_slices / 2;
 }
 
+/* The clock algorithm: the oldest slice that was not used since the hand last passed it. */
 static void evict(struct qcow2 *q)
 {
-    for (GList *link = q->cache.lru.tail; link != NULL; link = link->prev) {
+    for (unsigned left = 2 * q->cache.clock.length; left > 0; left--) {
+        GList *link = g_queue_pop_tail_link(&q->cache.clock);
         struct qcow2_slice *slice = link->data;
 
-        if (slice->pins == 0 && !slice->dirty && !slice->loading) {
+        g_queue_push_head_link(&q->cache.clock, link);
+        if (!slice->used && slice->pins == 0 && !slice->dirty && !slice->loading) {
             remove_slice(q, slice);
             break;
         }
+        slice->used = false;
     }
 }
 
@@ -95,14 +99,6 @@ static int make_room(struct qcow2 *q)
     }
     evict(q);
     return 0;
-}
-
-static void touch(struct qcow2 *q, struct qcow2_slice *slice)
-{
-    if (q->cache.lru.head == &slice->lru)
-        return;
-    g_queue_unlink(&q->cache.lru, &slice->lru);
-    g_queue_push_head_link(&q->cache.lru, &slice->lru);
 }
 
 static int read_now(struct qcow2 *q, struct qcow2_slice *slice)
@@ -139,6 +135,17 @@ static int load(struct qcow2 *q, struct qcow2_slice *slice,
     return result;
 }
 
+static int pin(struct qcow2 *q, struct qcow2_slice *slice, enum qcow2_table table,
+               struct qcow2_slice **ret_slice)
+{
+    if (slice->table != table)
+        return qcow2_corrupt(q, "a table is in use as two kinds", slice->offset);
+    slice->used = true;
+    slice->pins++;
+    *ret_slice = slice;
+    return 0;
+}
+
 int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
                     struct qcow2_slice **ret_slice)
 {
@@ -156,25 +163,21 @@ int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
         g_cond_wait(&q->changed, &q->lock);
         return -EAGAIN;
     }
-    if (slice->table != table)
-        return qcow2_corrupt(q, "a table is in use as two kinds", offset);
-    touch(q, slice);
-    slice->pins++;
-    *ret_slice = slice;
-    return 0;
+    return pin(q, slice, table, ret_slice);
 }
 
-bool qcow2_cache_fetch(struct qcow2 *q, enum qcow2_table table, uint64_t offset)
+int qcow2_cache_get_now(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
+                        struct qcow2_slice **ret_slice)
 {
     struct qcow2_slice *slice = find_slice(q, offset);
 
     if (slice != NULL)
-        return !slice->loading;
+        return slice->loading ? -EBUSY : pin(q, slice, table, ret_slice);
     if (q->file->ops->read_now == NULL || (is_full(q) && too_many_dirty(q)))
-        return false;
+        return -EBUSY;
     if (is_full(q))
         evict(q);
-    return load(q, add_slice(q, table, offset), read_now) == 0;
+    return load(q, add_slice(q, table, offset), read_now) < 0 ? -EBUSY : -EAGAIN;
 }
 
 struct qcow2_slice *qcow2_cache_new(struct qcow2 *q, enum qcow2_table table, uint64_t offset)
@@ -225,7 +228,7 @@ void qcow2_cache_forget(struct qcow2 *q, uint64_t offset, uint64_t length)
         }
         return;
     }
-    for (GList *link = q->cache.lru.head; link != NULL;) {
+    for (GList *link = q->cache.clock.head; link != NULL;) {
         struct qcow2_slice *slice = link->data;
 
         link = link->next;
@@ -236,7 +239,7 @@ void qcow2_cache_forget(struct qcow2 *q, uint64_t offset, uint64_t length)
 
 static void drop(struct qcow2 *q, bool l2_only)
 {
-    for (GList *link = q->cache.lru.head; link != NULL;) {
+    for (GList *link = q->cache.clock.head; link != NULL;) {
         struct qcow2_slice *slice = link->data;
 
         link = link->next;

@@ -86,16 +86,11 @@ static uint64_t slice_of(const struct qcow2 *q, uint64_t guest_cluster)
     return index / qcow2_slice_entries(q) * q->slice_size;
 }
 
-bool qcow2_l2_fetch(struct qcow2 *q, uint64_t guest_cluster)
-{
-    uint64_t table = table_of(q, guest_cluster);
+typedef int slice_getter(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
+                         struct qcow2_slice **ret_slice);
 
-    return table != 0 && table % q->cluster_size == 0 &&
-           qcow2_cache_fetch(q, QCOW2_L2, table + slice_of(q, guest_cluster));
-}
-
-int qcow2_l2_get(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,
-                 unsigned *ret_index)
+static inline int get(struct qcow2 *q, uint64_t guest_cluster, slice_getter *get_slice,
+                      struct qcow2_slice **ret_slice, unsigned *ret_index)
 {
     uint64_t table = table_of(q, guest_cluster);
 
@@ -105,7 +100,13 @@ int qcow2_l2_get(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **r
         return 0;
     if (table % q->cluster_size != 0)
         return qcow2_corrupt(q, "an L2 table is not aligned to clusters", table);
-    return qcow2_cache_get(q, QCOW2_L2, table + slice_of(q, guest_cluster), ret_slice);
+    return get_slice(q, QCOW2_L2, table + slice_of(q, guest_cluster), ret_slice);
+}
+
+int qcow2_l2_get(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,
+                 unsigned *ret_index)
+{
+    return get(q, guest_cluster, qcow2_cache_get, ret_slice, ret_index);
 }
 
 /* A new table for a guest range that has none. */
@@ -225,13 +226,14 @@ static bool follows(const struct qcow2_extent *extent, const struct qcow2_extent
     return !extent->has_host || next->host == extent->host + extent->length;
 }
 
-int qcow2_lookup(struct qcow2 *q, uint64_t offset, uint64_t length, struct qcow2_extent *ret_extent)
+static inline int lookup(struct qcow2 *q, uint64_t offset, uint64_t length, slice_getter *get_slice,
+                         struct qcow2_extent *ret_extent)
 {
     uint64_t guest_cluster = offset >> q->cluster_bits, at;
     struct qcow2_extent extent, next;
     struct qcow2_slice *slice;
     unsigned index;
-    int result = qcow2_l2_get(q, guest_cluster, &slice, &index);
+    int result = get(q, guest_cluster, get_slice, &slice, &index);
 
     if (result < 0)
         return result;
@@ -257,5 +259,21 @@ int qcow2_lookup(struct qcow2 *q, uint64_t offset, uint64_t length, struct qcow2
     qcow2_cache_put(q, slice);
     extent.length = MIN(extent.length, length);
     *ret_extent = extent;
+    return result;
+}
+
+int qcow2_lookup(struct qcow2 *q, uint64_t offset, uint64_t length, struct qcow2_extent *ret_extent)
+{
+    return lookup(q, offset, length, qcow2_cache_get, ret_extent);
+}
+
+int qcow2_lookup_now(struct qcow2 *q, uint64_t offset, uint64_t length,
+                     struct qcow2_extent *ret_extent)
+{
+    int result;
+
+    do
+        result = lookup(q, offset, length, qcow2_cache_get_now, ret_extent);
+    while (result == -EAGAIN);
     return result;
 }

@@ -110,13 +110,14 @@ struct qcow2_slice {
     enum qcow2_table table;
     bool loading, dirty;
     bool awaited;  /* somebody waits for it to be loaded */
+    bool used;     /* since it was last looked at to make room */
     unsigned pins; /* it stays while there are any */
-    GList lru, dirty_link;
+    GList clock_link, dirty_link;
 };
 
 struct qcow2_cache {
     GHashTable *slices; /* by offset / 512 */
-    GQueue lru;         /* last used first */
+    GQueue clock;       /* its tail is looked at first to make room */
     GQueue dirty[QCOW2_TABLES];
     unsigned max_slices;
 };
@@ -211,9 +212,9 @@ void qcow2_cache_finish(struct qcow2 *q);
 /* A slice, pinned. -EAGAIN: it is there now, but the lock was let go meanwhile, so begin again. */
 int qcow2_cache_get(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
                     struct qcow2_slice **ret_slice);
-/* Whether it is there, so that to get it does not wait. If it can be read without waiting it is,
- * with the lock let go meanwhile. */
-bool qcow2_cache_fetch(struct qcow2 *q, enum qcow2_table table, uint64_t offset);
+/* The same without waiting for the disk. -EBUSY: that cannot be. */
+int qcow2_cache_get_now(struct qcow2 *q, enum qcow2_table table, uint64_t offset,
+                        struct qcow2_slice **ret_slice);
 /* The same without reading: a new table, all zeros. */
 struct qcow2_slice *qcow2_cache_new(struct qcow2 *q, enum qcow2_table table, uint64_t offset);
 void qcow2_cache_put(struct qcow2 *q, struct qcow2_slice *slice);
@@ -311,11 +312,13 @@ struct qcow2_entry {
 /* With the lock held. -EAGAIN as qcow2_cache_get(). length is not 0. */
 int qcow2_lookup(struct qcow2 *q, uint64_t offset, uint64_t length,
                  struct qcow2_extent *ret_extent);
+/* The same without waiting for the disk, though it may let the lock go. Never -EAGAIN, but -EBUSY:
+ * that cannot be. */
+int qcow2_lookup_now(struct qcow2 *q, uint64_t offset, uint64_t length,
+                     struct qcow2_extent *ret_extent);
 /* The slice with a guest cluster's L2 entry, pinned; NULL: there is no table. */
 int qcow2_l2_get(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,
                  unsigned *ret_index);
-/* Whether that slice is in memory, so that qcow2_lookup() does not wait. As qcow2_cache_fetch(). */
-bool qcow2_l2_fetch(struct qcow2 *q, uint64_t guest_cluster);
 /* The same for changing it: the table is made, or copied if others refer to it. Never -EAGAIN, but
  * lets the lock go. */
 int qcow2_l2_get_for_change(struct qcow2 *q, uint64_t guest_cluster, struct qcow2_slice **ret_slice,

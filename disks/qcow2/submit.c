@@ -41,8 +41,8 @@ static bool find_place(struct qcow2 *q, const struct block_request *request, uin
 {
     struct qcow2_extent extent;
 
-    if (!qcow2_request_fits(q, request) || !qcow2_l2_fetch(q, request->offset >> q->cluster_bits) ||
-        qcow2_lookup(q, request->offset, request->length, &extent) < 0)
+    if (!qcow2_request_fits(q, request) ||
+        qcow2_lookup_now(q, request->offset, request->length, &extent) < 0)
         return false;
     *ret_host = extent.host;
     return extent.kind == QCOW2_DATA && extent.length == request->length &&
