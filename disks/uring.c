@@ -9,6 +9,9 @@
 
 #define IDLE_USEC (5 * G_USEC_PER_SEC)
 #define BATCH 32 /* completions in a row, without a look at the ring */
+/* So many are handed to the kernel at once: a disk that has completed all it had begins anew while
+ * the next are made ready. */
+#define HAND_OVER 4
 /* How long the kernel may refuse a request for lack of memory until we ask again. */
 #define RETRY_NSEC (10 * 1000 * 1000)
 
@@ -301,8 +304,8 @@ void uring_submit(struct uring *ring, struct file_request *request)
     if (ring->in_flight < URING_MAX_IN_FLIGHT) {
         prepare(ring, operation_new(request));
         wake = need_thread(ring);
-        /* The thread hands over what its completions submit when it has run them. */
-        if (!uring_completes(ring))
+        /* What is left over when its completions have run, the thread hands over then. */
+        if (!uring_completes(ring) || io_uring_sq_ready(&ring->ring) >= HAND_OVER)
             io_uring_submit(&ring->ring);
     } else {
         last = g_queue_peek_tail(&ring->waiting);
