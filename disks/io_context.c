@@ -17,6 +17,7 @@ static GPrivate current_context;
 struct io_work {
     void (*work)(void *opaque);
     void *opaque;
+    GList link;
 };
 
 struct io_context {
@@ -44,14 +45,19 @@ struct io_context *io_context_new(unsigned max_threads)
 /* The next piece of work; NULL: there was none for a while, or never will be. */
 static struct io_work *next_work(struct io_context *io)
 {
-    gint64 end = g_get_monotonic_time() + IDLE_USEC;
+    GList *link = g_queue_pop_head_link(&io->queue);
     bool waiting = true;
+    gint64 end;
 
+    if (link != NULL)
+        return link->data;
+    end = g_get_monotonic_time() + IDLE_USEC;
     io->idle++;
     while (g_queue_is_empty(&io->queue) && !io->closing && waiting)
         waiting = g_cond_wait_until(&io->changed, &io->lock, end);
     io->idle--;
-    return g_queue_pop_head(&io->queue);
+    link = g_queue_pop_head_link(&io->queue);
+    return link != NULL ? link->data : NULL;
 }
 
 static void *io_thread(void *opaque)
@@ -97,9 +103,9 @@ void io_context_run(struct io_context *io, void (*work)(void *opaque), void *opa
     struct io_work *item = g_new(struct io_work, 1);
     bool follows = g_private_get(&current_context) == io;
 
-    *item = (struct io_work){work, opaque};
+    *item = (struct io_work){work, opaque, {.data = item}};
     g_mutex_lock(&io->lock);
-    g_queue_push_tail(&io->queue, item);
+    g_queue_push_tail_link(&io->queue, &item->link);
     /* One that a completion gives rise to is taken by this thread, which has just finished another:
      * to wake a thread for it takes longer than most of them do. */
     if (!follows || g_queue_get_length(&io->queue) > 1) {
