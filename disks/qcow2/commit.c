@@ -62,14 +62,17 @@ void qcow2_dirty_mark(struct qcow2 *q, const struct block_request *request)
 {
     struct qcow2_dirty *dirty = q->dirty;
 
+    /* It comes and goes while no request runs. */
     if (dirty == NULL || request->op == BLOCK_READ || request->op == BLOCK_FLUSH ||
         request->length == 0)
         return;
+    g_mutex_lock(&q->lock);
     for (uint64_t i = request->offset >> dirty->bits;
          i <= (request->offset + request->length - 1) >> dirty->bits && i < dirty->granules; i++) {
         dirty->marked += !dirty->map[i];
         dirty->map[i] = 1;
     }
+    g_mutex_unlock(&q->lock);
 }
 
 static uint64_t count_dirty(struct qcow2 *q)

@@ -69,18 +69,16 @@ static int read_extent(struct qcow2 *q, const struct qcow2_extent *extent, const
     }
 }
 
-int qcow2_read_range(struct qcow2 *q, const struct iovec *iov, unsigned count, uint64_t offset)
+/* As a user and with the lock held, which it lets go meanwhile. */
+static int read_range(struct qcow2 *q, const struct iovec *iov, unsigned count, uint64_t offset)
 {
     /* On the heap, since a chain of images reads recursively. */
     g_autofree struct iovec *part = NULL;
-    struct qcow2_user user;
     uint64_t length = 0, done = 0;
     int result = 0;
 
     for (unsigned i = 0; i < count; i++)
         length += iov[i].iov_len;
-    g_mutex_lock(&q->lock);
-    qcow2_user_begin(q, &user);
     while (done < length && result == 0) {
         struct qcow2_extent extent;
 
@@ -105,6 +103,17 @@ int qcow2_read_range(struct qcow2 *q, const struct iovec *iov, unsigned count, u
         done += extent.length;
         g_mutex_lock(&q->lock);
     }
+    return result;
+}
+
+int qcow2_read_range(struct qcow2 *q, const struct iovec *iov, unsigned count, uint64_t offset)
+{
+    struct qcow2_user user;
+    int result;
+
+    g_mutex_lock(&q->lock);
+    qcow2_user_begin(q, &user);
+    result = read_range(q, iov, count, offset);
     g_mutex_unlock(&q->lock);
     qcow2_user_end(q, &user);
     return result;
@@ -115,7 +124,7 @@ int qcow2_read(struct image *image, const struct iovec *iov, unsigned count, uin
     return qcow2_read_range(image->state, iov, count, offset);
 }
 
-/* false: it waits for a change of somebody else's. */
+/* false: it waits for a change of somebody else's. With the lock held. */
 static bool run_op(struct qcow2 *q, struct block_request *request, int *ret_result)
 {
     bool done = true;
@@ -125,7 +134,7 @@ static bool run_op(struct qcow2 *q, struct block_request *request, int *ret_resu
         return true;
     switch (request->op) {
     case BLOCK_READ:
-        *ret_result = qcow2_read_range(q, request->iov, request->iov_count, request->offset);
+        *ret_result = read_range(q, request->iov, request->iov_count, request->offset);
         return true;
     case BLOCK_WRITE:
         done = qcow2_write(q, request, ret_result);
@@ -136,11 +145,11 @@ static bool run_op(struct qcow2 *q, struct block_request *request, int *ret_resu
         break;
     case BLOCK_FLUSH:
         if (!q->image->read_only)
-            *ret_result = qcow2_sync(q, QCOW2_SYNC_NORMAL);
+            *ret_result = qcow2_sync_locked(q, QCOW2_SYNC_NORMAL);
         return true;
     }
     if (done && *ret_result == 0 && q->image->cache == IMAGE_CACHE_WRITE_THROUGH)
-        *ret_result = qcow2_sync(q, QCOW2_SYNC_NORMAL);
+        *ret_result = qcow2_sync_locked(q, QCOW2_SYNC_NORMAL);
     return done;
 }
 
@@ -157,11 +166,7 @@ bool qcow2_request_begin(struct qcow2 *q, struct block_request *request, struct 
 void qcow2_request_end(struct qcow2 *q, const struct block_request *request,
                        const struct qcow2_user *user)
 {
-    if (request->op != BLOCK_READ) {
-        g_mutex_lock(&q->lock);
-        qcow2_dirty_mark(q, request);
-        g_mutex_unlock(&q->lock);
-    }
+    qcow2_dirty_mark(q, request);
     qcow2_user_end(q, user);
 }
 
@@ -178,16 +183,15 @@ static void run(void *opaque)
     struct qcow2 *q = ((struct image *)request->image_private)->state;
     int result = -EINVAL;
     struct qcow2_user user;
-    bool done = true, begun, fits;
+    bool done = true, begun;
 
     g_mutex_lock(&q->lock);
     begun = qcow2_request_begin(q, request, &user);
-    fits = request->op == BLOCK_FLUSH || qcow2_request_fits(q, request);
+    if (begun && (request->op == BLOCK_FLUSH || qcow2_request_fits(q, request)))
+        done = run_op(q, request, &result);
     g_mutex_unlock(&q->lock);
     if (!begun)
         return;
-    if (fits)
-        done = run_op(q, request, &result);
     qcow2_request_end(q, request, &user);
     if (done)
         image_complete(request, -result);

@@ -339,7 +339,7 @@ static inline unsigned qcow2_slice_entries(const struct qcow2 *q)
     return q->slice_size / q->l2_entry_size;
 }
 
-/* io.c, submit.c, write.c, zero.c. Without the lock; 0 or a negative errno. */
+/* io.c, submit.c. Without the lock; 0 or a negative errno. */
 int qcow2_read(struct image *image, const struct iovec *iov, unsigned count, uint64_t offset);
 void qcow2_submit(struct image *image, struct block_request *request);
 /* A request runs, as a user, until the end: false: it is one of those that wait while there is a
@@ -350,9 +350,6 @@ void qcow2_request_end(struct qcow2 *q, const struct block_request *request,
                        const struct qcow2_user *user);
 /* The disk may have become smaller while the request waited. With the lock held. */
 bool qcow2_request_fits(const struct qcow2 *q, const struct block_request *request);
-/* A run of a request: false: it waits for a change, which will run it again. */
-bool qcow2_write(struct qcow2 *q, struct block_request *request, int *ret_result);
-bool qcow2_zero(struct qcow2 *q, struct block_request *request, int *ret_result);
 /* Part of an array of buffers. Returns how many it has. */
 unsigned qcow2_iov_part(const struct iovec *iov, unsigned count, uint64_t skip, uint64_t length,
                         struct iovec *ret_part);
@@ -360,6 +357,11 @@ unsigned qcow2_iov_part(const struct iovec *iov, unsigned count, uint64_t skip, 
 void qcow2_run_again(struct qcow2 *q, struct block_request *request);
 /* Reads a guest range on this thread, as a request would. */
 int qcow2_read_range(struct qcow2 *q, const struct iovec *iov, unsigned count, uint64_t offset);
+
+/* write.c, zero.c: a run of a request, with the lock held, which they let go meanwhile. false: it
+ * waits for a change, which will run it again. */
+bool qcow2_write(struct qcow2 *q, struct block_request *request, int *ret_result);
+bool qcow2_zero(struct qcow2 *q, struct block_request *request, int *ret_result);
 
 /* user.c. With the lock held, but for the end. */
 /* Clusters that are freed meanwhile stay as they are. */
@@ -425,7 +427,7 @@ void qcow2_close_core(struct image *image);
 /* Brings everything to the disk; no request runs. */
 int qcow2_finish(struct image *image);
 
-/* commit.c: notes what a request may have changed, at its end and with the lock held. */
+/* commit.c: notes what a request may have changed, at its end and without the lock. */
 void qcow2_dirty_mark(struct qcow2 *q, const struct block_request *request);
 
 /* resize.c, chain.c, commit.c, create.c, info.c */

@@ -98,9 +98,12 @@ static int zero_new(struct qcow2 *q, uint64_t from, uint64_t to)
     struct block_request request = {.op = BLOCK_WRITE_ZEROES, .offset = from, .length = to - from};
     int result = 0;
 
+    if (request.length == 0)
+        return 0;
+    g_mutex_lock(&q->lock);
     /* Nobody else changes anything, so that it never waits. */
-    if (request.length > 0)
-        qcow2_zero(q, &request, &result);
+    qcow2_zero(q, &request, &result);
+    g_mutex_unlock(&q->lock);
     return result;
 }
 

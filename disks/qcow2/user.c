@@ -6,8 +6,18 @@
  */
 #include "disks/qcow2/qcow2.h"
 
+/* false: there are users of the epoch before. */
+static bool begin_epoch(struct qcow2 *q)
+{
+    if (g_atomic_int_get(&q->users[(q->epoch + 1) % 2]) > 0)
+        return false;
+    q->epoch++;
+    return true;
+}
+
 void qcow2_user_begin(struct qcow2 *q, struct qcow2_user *user)
 {
+    begin_epoch(q);
     user->epoch = q->epoch;
     g_atomic_int_inc(&q->users[user->epoch % 2]);
 }
@@ -29,7 +39,7 @@ bool qcow2_has_users(struct qcow2 *q)
 
 bool qcow2_users_ended(struct qcow2 *q, uint64_t epoch)
 {
-    while (q->epoch < epoch + 2 && g_atomic_int_get(&q->users[(q->epoch + 1) % 2]) == 0)
-        q->epoch++;
+    while (q->epoch < epoch + 2 && begin_epoch(q))
+        ;
     return q->epoch >= epoch + 2;
 }

@@ -266,12 +266,7 @@ bool qcow2_write(struct qcow2 *q, struct block_request *request, int *ret_result
         .offset = request->offset,
         .length = request->length,
     };
-    bool done = true;
 
-    g_mutex_lock(&q->lock);
     *ret_result = qcow2_prepare_change(q);
-    if (*ret_result == 0)
-        done = qcow2_write_piece(q, &piece, request, ret_result);
-    g_mutex_unlock(&q->lock);
-    return done;
+    return *ret_result < 0 || qcow2_write_piece(q, &piece, request, ret_result);
 }

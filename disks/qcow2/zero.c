@@ -125,10 +125,8 @@ bool qcow2_zero(struct qcow2 *q, struct block_request *request, int *ret_result)
 {
     uint64_t done = 0;
     bool going_on = true;
-    int result;
+    int result = qcow2_prepare_change(q);
 
-    g_mutex_lock(&q->lock);
-    result = qcow2_prepare_change(q);
     while (done < request->length && result == 0 && going_on) {
         uint64_t length = request->length - done;
 
@@ -138,7 +136,6 @@ bool qcow2_zero(struct qcow2 *q, struct block_request *request, int *ret_result)
         else
             done += length;
     }
-    g_mutex_unlock(&q->lock);
     *ret_result = result;
     return going_on;
 }
