@@ -37,6 +37,8 @@ disks_libdisks_a_SOURCES = \
 	disks/image_walk.h \
 	disks/io_context.c \
 	disks/io_context.h \
+	disks/lost_file.c \
+	disks/lost_file.h \
 	disks/piece.c \
 	disks/piece.h \
 	disks/snapshot_tree.c \

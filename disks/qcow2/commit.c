@@ -11,6 +11,8 @@
 #include <errno.h>
 
 #include "core/error.h"
+#include "core/log.h"
+#include "disks/lost_file.h"
 #include "disks/qcow2/qcow2.h"
 
 #define COPY_BYTES (1024 * 1024) /* copied at a time */
@@ -126,6 +128,25 @@ static bool reopen_backing(struct image *image, bool read_only, GError **err)
     if (file != NULL)
         image->backing = image_open_above(file, &options, image->io, image, err);
     return image->backing != NULL;
+}
+
+/* The backing image for reading, as it was before. The file may have gone meanwhile: what the guest
+ * reads of it then fails, and is not zeros. */
+static bool restore_backing(struct image *image, uint64_t size, GError **err)
+{
+    const struct image_options options = {.format = image_raw.name, .read_only = true};
+    struct qcow2 *q = image->state;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL;
+
+    if (reopen_backing(image, true, &error))
+        return true;
+    log_error("disks", "%s is without its backing file until it is opened anew: %s",
+              image->file->path, error->message);
+    path = image_resolve_name(image->file->path, q->header.backing_name);
+    image->backing = image_open_above(lost_file_new(path, size), &options, image->io, image, NULL);
+    g_propagate_error(err, g_steal_pointer(&error));
+    return false;
 }
 
 /* Brings what begins the range down; *length becomes what was looked at. */
@@ -309,6 +330,7 @@ bool qcow2_commit(struct image *image, const struct image_progress *progress, GE
 {
     struct qcow2 *q = image->state;
     struct commit commit = {.image = image, .progress = progress};
+    uint64_t backing_size = image->backing->size;
     int result = 0;
     bool done;
 
@@ -330,7 +352,7 @@ bool qcow2_commit(struct image *image, const struct image_progress *progress, GE
         done = failed(image, result, err);
     }
     g_clear_pointer(&q->dirty, dirty_free);
-    if (!reopen_backing(image, true, done ? err : NULL))
+    if (!restore_backing(image, backing_size, done ? err : NULL))
         done = false;
     qcow2_resume(q);
     if (commit.old != NULL)

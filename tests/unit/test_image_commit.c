@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Committing an image into the one that it lies on, while it is written to. */
 #include <check.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -262,6 +264,31 @@ START_TEST(test_written_by_threads)
 }
 END_TEST
 
+/* The backing file goes away, and comes back. */
+START_TEST(test_without_backing_file)
+{
+    g_autofree char *elsewhere = g_strconcat(base_path, ".elsewhere", NULL);
+    uint8_t sector[IMAGE_SECTOR_SIZE];
+    struct block_status status;
+    GError *error = NULL;
+
+    make(0);
+    for (uint64_t at = 0; at < BASE_SIZE; at += status.length) {
+        must(image_status_here(image, at, BASE_SIZE - at, &status, &error), error);
+        if (status.state != BLOCK_UNALLOCATED)
+            continue;
+        ck_assert_int_eq(rename(base_path, elsewhere), 0);
+        ck_assert(!image_commit(image, NULL, NULL));
+        ck_assert_int_eq(image_read(image, sector, at, sizeof(sector)), EIO);
+        ck_assert_int_eq(rename(elsewhere, base_path), 0);
+        must(image_commit(image, NULL, &error), error);
+        assert_committed();
+        return;
+    }
+    ck_abort_msg("the overlay has all of the disk");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("image commit");
@@ -271,6 +298,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, test_written_in_steps, 0, G_N_ELEMENTS(kinds));
+    tcase_add_test(tcase, test_without_backing_file);
     tcase_add_loop_test(tcase, test_cancelled, 0, G_N_ELEMENTS(kinds));
     /* The last takes them long. */
     tcase_add_loop_test(tcase, test_written_by_threads, 0, G_N_ELEMENTS(kinds) - 1);
