@@ -59,6 +59,56 @@ static int take_run(struct qcow2 *q, uint64_t first, uint64_t wanted, uint64_t *
     return taken > 0 ? 0 : result;
 }
 
+static bool meets(uint64_t offset, uint64_t length, uint64_t table, uint64_t table_length)
+{
+    return table_length > 0 && table < offset + length && offset < table + table_length;
+}
+
+bool qcow2_is_main_table(const struct qcow2 *q, uint64_t offset, uint64_t length)
+{
+    const struct qcow2_header *header = &q->header;
+
+    return meets(offset, length, 0, q->cluster_size) ||
+           meets(offset, length, header->l1_offset, (uint64_t)header->l1_size * 8) ||
+           meets(offset, length, header->reftable_offset,
+                 (uint64_t)header->reftable_clusters << q->cluster_bits);
+}
+
+/* The same for the tables of snapshots, and those that the main ones lead to. */
+static bool is_other_table(const struct qcow2 *q, uint64_t offset, uint64_t length)
+{
+    /* What there is of the file, whatever room its refcount table has. */
+    uint64_t blocks = MIN(q->reftable_entries, (q->high_water >> q->block_bits) + 1);
+
+    if (meets(offset, length, q->header.snapshots_offset, q->snapshots_stored))
+        return true;
+    for (guint i = 0; i < q->snapshots->len; i++) {
+        const struct qcow2_snapshot *snapshot = q->snapshots->pdata[i];
+
+        if (meets(offset, length, snapshot->l1_offset, (uint64_t)snapshot->l1_size * 8))
+            return true;
+    }
+    /* They have a cluster each; no entry means the one at 0. */
+    for (uint64_t i = 0; i < blocks; i++)
+        if ((q->reftable[i] & QCOW2_REFTABLE_MASK) - offset < length)
+            return true;
+    for (uint32_t i = 0; i < q->header.l1_size; i++)
+        if ((q->l1[i] & QCOW2_OFFSET_MASK) - offset < length)
+            return true;
+    return false;
+}
+
+/* What lies before the end of the file may be counted as free and be in use. */
+static int check_taken(struct qcow2 *q, uint64_t first, uint64_t taken)
+{
+    uint64_t offset = first << q->cluster_bits, length = taken << q->cluster_bits;
+
+    if (!qcow2_is_main_table(q, offset, length) && !is_other_table(q, offset, length))
+        return 0;
+    qcow2_unalloc(q, offset, taken);
+    return qcow2_corrupt(q, "a table is counted as free", offset);
+}
+
 int qcow2_alloc(struct qcow2 *q, uint64_t wanted, uint64_t *ret_offset, uint64_t *ret_count,
                 bool *ret_fresh)
 {
@@ -103,7 +153,7 @@ int qcow2_alloc(struct qcow2 *q, uint64_t wanted, uint64_t *ret_offset, uint64_t
         *ret_offset = first << q->cluster_bits;
         *ret_count = taken;
         *ret_fresh = fresh && !q->file->fixed_size;
-        return 0;
+        return *ret_fresh ? 0 : check_taken(q, first, taken);
     }
 }
 

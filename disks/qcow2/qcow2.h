@@ -243,7 +243,10 @@ void qcow2_refcount_store(const struct qcow2 *q, uint8_t *table, uint64_t index,
 int qcow2_refcount_cover(struct qcow2 *q, uint64_t cluster);
 
 /* alloc.c. As above. */
-/* 1 to `wanted` clusters in a row; fresh: they read as zeros. */
+/* Whether a range of the file meets its header, L1 or refcount table. */
+bool qcow2_is_main_table(const struct qcow2 *q, uint64_t offset, uint64_t length);
+/* 1 to `wanted` clusters in a row; fresh: they read as zeros. Where a table lies in what is counted
+ * as free the image is corrupt. */
 int qcow2_alloc(struct qcow2 *q, uint64_t wanted, uint64_t *ret_offset, uint64_t *ret_count,
                 bool *ret_fresh);
 /* Exactly so many in a row. */

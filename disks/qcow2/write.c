@@ -56,22 +56,7 @@ static int count_new(struct qcow2 *q, uint64_t first, uint64_t wanted, uint64_t 
 
 bool qcow2_is_table(const struct qcow2 *q, uint64_t host, uint64_t length)
 {
-    const struct qcow2_header *header = &q->header;
-    const struct {
-        uint64_t offset, length;
-    } tables[] = {
-        {0, q->cluster_size},
-        {header->l1_offset, (uint64_t)header->l1_size * 8},
-        {header->reftable_offset, (uint64_t)header->reftable_clusters << q->cluster_bits},
-    };
-
-    if (q->data_file != q->file)
-        return false;
-    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
-        if (tables[i].length > 0 && host < tables[i].offset + tables[i].length &&
-            tables[i].offset < host + length)
-            return true;
-    return false;
+    return q->data_file == q->file && qcow2_is_main_table(q, host, length);
 }
 
 /* The file's clusters must not be those of its own tables. */
@@ -83,21 +68,10 @@ static int check_place(struct qcow2 *q, uint64_t host, uint64_t length)
 
 static int place_new(struct qcow2 *q, struct qcow2_copy *copy)
 {
-    uint64_t got;
-    int result;
-
-    if (q->data_file != q->file) {
-        copy->host = copy->first << q->cluster_bits;
-        return 0;
-    }
-    result = qcow2_alloc(q, copy->count, &copy->host, &got, &copy->fresh);
-    if (result < 0)
-        return result;
-    copy->count = got;
-    result = check_place(q, copy->host, got << q->cluster_bits);
-    if (result < 0)
-        qcow2_unalloc(q, copy->host, got);
-    return result;
+    if (q->data_file == q->file)
+        return qcow2_alloc(q, copy->count, &copy->host, &copy->count, &copy->fresh);
+    copy->host = copy->first << q->cluster_bits;
+    return 0;
 }
 
 /* The entry of one cluster of the copy, as it becomes. */

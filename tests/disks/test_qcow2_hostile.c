@@ -170,6 +170,82 @@ static void patched(struct oracle *oracle)
     }
 }
 
+static uint64_t read_at(struct oracle *oracle, const char *path, uint64_t offset)
+{
+    FILE *file = fopen(path, "r");
+    uint8_t raw[8];
+
+    if (file == NULL || fseeko(file, offset, SEEK_SET) != 0 || fread(raw, 1, 8, file) != 8)
+        oracle_fail(oracle, "cannot read %s", path);
+    fclose(file);
+    return get_be64(raw);
+}
+
+/* The place of what an image can least do without. */
+static uint64_t place_of(struct oracle *oracle, const char *path, const char *what)
+{
+    static const struct {
+        const char *what;
+        uint64_t at;
+    } fields[] = {
+        {"L1 table", AT_L1},
+        {"refcount table", AT_REFTABLE},
+        {"table of snapshots", AT_SNAPSHOTS_OFFSET},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
+        if (strcmp(what, fields[i].what) == 0)
+            return read_at(oracle, path, fields[i].at);
+    if (strcmp(what, "L2 table") == 0)
+        return read_at(oracle, path, read_at(oracle, path, AT_L1)) & ~(1ULL << 63);
+    if (strcmp(what, "refcount block") == 0)
+        return read_at(oracle, path, read_at(oracle, path, AT_REFTABLE));
+    if (strcmp(what, "L1 table of a snapshot") == 0)
+        return read_at(oracle, path, read_at(oracle, path, AT_SNAPSHOTS_OFFSET));
+    return 0;
+}
+
+/* A table is counted as free. Whatever needs a new cluster then must not take that. */
+static void counted_as_free(struct oracle *oracle)
+{
+    static const char *const tables[] = {
+        "header",
+        "L1 table",
+        "L2 table",
+        "refcount table",
+        "refcount block",
+        "table of snapshots",
+        "L1 table of a snapshot",
+    };
+    const struct image_options writable = {.format = "qcow2"},
+                               readable = {.format = "qcow2", .read_only = true};
+    g_autofree char *wanted = g_malloc(SIZE), *found = g_malloc(SIZE);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
+        g_autofree char *path = make(oracle, SNAPSHOT);
+        uint64_t block = place_of(oracle, path, "refcount block");
+        uint64_t cluster = place_of(oracle, path, tables[i]) / 0x10000;
+        struct image *image = oracle_open(oracle, path, &readable);
+        int error = 0;
+
+        if (image_read(image, wanted, 0, SIZE) != 0)
+            oracle_fail(oracle, "cannot read the image");
+        image_close(image);
+        write_at(oracle, path, block + cluster * 2, "\0", 2);
+        image = oracle_open(oracle, path, &writable);
+        for (uint64_t at = 0x10000; at < SIZE && error == 0; at += 0x10000)
+            error = image_write(image, wanted, at, 512);
+        if (error != EIO)
+            oracle_fail(oracle, "the %s was given away: %s", tables[i], g_strerror(error));
+        image_close(image);
+        image = oracle_open(oracle, path, &readable);
+        if (image_read(image, found, 0, SIZE) != 0 || memcmp(wanted, found, 512) != 0)
+            oracle_fail(oracle, "the image is lost with its %s", tables[i]);
+        image_close(image);
+        printf("ok %s counted as free\n", tables[i]);
+    }
+}
+
 /* An overlay that names something else; the name is put in by an unsafe rebase of its bytes. */
 static void names(struct oracle *oracle)
 {
@@ -285,6 +361,7 @@ int main(void)
 
     oracle_init(&oracle);
     patched(&oracle);
+    counted_as_free(&oracle);
     names(&oracle);
     no_format(&oracle);
     if (oracle_has_qemu_img()) {
