@@ -238,6 +238,12 @@ check 0 'before' compact roomy.qcow2
 sound roomy.qcow2
 expect 'it takes less room' [ "$(stat -c %b roomy.qcow2)" -le "$before" ]
 
+# What is counted as free, and is in use, stays.
+cp disk.qcow2 hurt.qcow2
+printf '\0\0' | dd of=hurt.qcow2 bs=1 seek=$((block + 20)) conv=notrunc status=none
+check 1 'repair it' compact hurt.qcow2
+check 0 '' compare hurt.qcow2 disk.raw
+
 # Measuring.
 check 0 'requests of 4096 bytes' bench -n 500 disk.qcow2
 check 0 'requests-per-second' bench --json --write --random --block 64K --depth 4 -n 100 \

@@ -240,12 +240,31 @@ static int punch(struct qcow2 *q, const struct image_progress *progress)
     return result;
 }
 
+/* What is counted as free will be gone: it has to be. */
+static bool check_counts(struct image *image, const struct image_progress *progress, GError **err)
+{
+    struct image_check_result found = {.messages = g_ptr_array_new_with_free_func(g_free)};
+    bool done = qcow2_check(image, 0, &found, progress, err);
+
+    if (done && found.corruptions + found.errors > 0)
+        done = vmdesk_fail(err, VMDESK_ERROR_INVALID,
+                           "The image %s is damaged in %" PRIu64 " places, so that it is not sure "
+                           "what it does not use: repair it by a check first.",
+                           image->file->path, found.corruptions + found.errors);
+    image_check_result_clear(&found);
+    return done;
+}
+
 bool qcow2_compact(struct image *image, const struct image_progress *progress, GError **err)
 {
     struct qcow2 *q = image->state;
     int result;
 
     result = qcow2_pause_for_change(q);
+    if (result == 0 && !check_counts(image, progress, err)) {
+        qcow2_resume(q);
+        return false;
+    }
     if (result == 0)
         result = punch(q, progress);
     qcow2_resume(q);
