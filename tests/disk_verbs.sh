@@ -183,6 +183,13 @@ sound sized.qcow2
 check 0 '' resize --preallocation full sized.qcow2 2M
 sound sized.qcow2
 check 1 'can only be read' resize foreign.vdi 30M
+# What is kept raw stays as long as the disk.
+check 0 '' resize outside.qcow2 12M
+sound outside.qcow2 outside.data
+expect 'the data file grew' [ "$(stat -c %s outside.data)" = 12582912 ]
+check 0 '' resize --shrink outside.qcow2 1M
+sound outside.qcow2 outside.data
+expect 'the data file shrank' [ "$(stat -c %s outside.data)" = 1048576 ]
 
 # Snapshots.
 cp disk.qcow2 shots.qcow2
@@ -353,6 +360,12 @@ no_room x.qcow2 create x.qcow2 10M --preallocation full
 nothing_like 'x.*'
 rm -f room.qcow2
 check 0 '' create room.qcow2 --backing below/base.qcow2 --backing-format qcow2
+cp disk.qcow2 sized.qcow2
+for kind in falloc full; do
+    no_room sized.qcow2 resize --preallocation $kind sized.qcow2 40M
+    sound sized.qcow2 disk.raw
+    expect 'the size stays' sh -c 'qemu-img info sized.qcow2 | grep -q "25165824 bytes"'
+done
 no_room room.qcow2 flatten room.qcow2
 sound room.qcow2 disk.raw
 check 0 '' flatten room.qcow2

@@ -157,7 +157,9 @@ static int shrink(struct qcow2 *q, uint64_t size)
 
     if (result == 0)
         result = drop_after(q, size);
-    return result < 0 ? result : qcow2_settle(q);
+    if (result == 0)
+        result = qcow2_settle(q);
+    return result == 0 && q->raw_data ? q->data_file->ops->truncate(q->data_file, size) : result;
 }
 
 static struct qcow2_copy preallocated(const struct qcow2 *q, uint64_t first, uint64_t count)
@@ -170,9 +172,36 @@ static struct qcow2_copy preallocated(const struct qcow2 *q, uint64_t first, uin
         .first = first, .count = count, .start = start, .end = end, .host = start};
 }
 
+/* What was set aside, in the data file. */
+struct place {
+    uint64_t offset, length; /* bytes */
+};
+
+static void note_place(GArray *places, uint64_t offset, uint64_t length)
+{
+    struct place *last =
+        places->len > 0 ? &g_array_index(places, struct place, places->len - 1) : NULL;
+
+    if (last != NULL && last->offset + last->length == offset)
+        last->length += length;
+    else
+        g_array_append_val(places, ((struct place){offset, length}));
+}
+
+/* So that there is room for the tables. All of it reads as zeros, and still does. */
+static void give_back(struct qcow2 *q, const GArray *places)
+{
+    for (guint i = 0; i < places->len; i++) {
+        const struct place *place = &g_array_index(places, struct place, i);
+
+        q->data_file->ops->discard(q->data_file, place->offset, place->length);
+    }
+}
+
 /* Places for guest clusters that have none. */
 static int preallocate_run(struct qcow2 *q, uint64_t first, uint64_t wanted,
-                           enum image_preallocation preallocation, uint64_t *ret_done)
+                           enum image_preallocation preallocation, GArray *places,
+                           uint64_t *ret_done)
 {
     struct qcow2_copy copy = preallocated(q, first, wanted);
     uint64_t offset = first << q->cluster_bits, length;
@@ -200,6 +229,7 @@ static int preallocate_run(struct qcow2 *q, uint64_t first, uint64_t wanted,
                                .start = copy.start,
                                .end = MIN(copy.end, (first + copy.count) << q->cluster_bits)};
     length = copy.count << q->cluster_bits;
+    note_place(places, copy.host, length);
     g_mutex_unlock(&q->lock);
     if (preallocation == IMAGE_PREALLOCATION_FULL)
         result = file_write_zero_bytes(q->data_file, copy.host, length);
@@ -208,6 +238,8 @@ static int preallocate_run(struct qcow2 *q, uint64_t first, uint64_t wanted,
     if (result == 0 && preallocation == IMAGE_PREALLOCATION_FALLOC)
         result = file_allocate(q->data_file, copy.host, length);
     g_mutex_lock(&q->lock);
+    if (result < 0 && q->data_file == q->file)
+        qcow2_unalloc(q, copy.host, copy.count);
     return result < 0 ? result : qcow2_install(q, &copy);
 }
 
@@ -218,6 +250,7 @@ bool qcow2_preallocate(struct image *image, uint64_t offset, uint64_t length,
     struct qcow2 *q = image->state;
     uint64_t cluster = offset >> q->cluster_bits, start = cluster, done;
     uint64_t end = qcow2_clusters(q, offset + length), step = STEP_BYTES >> q->cluster_bits;
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct place));
     uint64_t size;
     int result = 0;
 
@@ -227,17 +260,22 @@ bool qcow2_preallocate(struct image *image, uint64_t offset, uint64_t length,
             result = q->data_file->ops->truncate(q->data_file, offset + length);
     }
     while (cluster < end && result == 0) {
-        if (!image_step(progress, cluster - start, end - start, err))
+        if (!image_step(progress, cluster - start, end - start, err)) {
+            give_back(q, places);
             return false;
+        }
         g_mutex_lock(&q->lock);
         result = qcow2_prepare_change(q);
         if (result == 0)
-            result = preallocate_run(q, cluster, MIN(step, end - cluster), preallocation, &done);
+            result =
+                preallocate_run(q, cluster, MIN(step, end - cluster), preallocation, places, &done);
         g_mutex_unlock(&q->lock);
         cluster += done;
     }
     if (result == 0)
         result = qcow2_settle(q);
+    if (result < 0)
+        give_back(q, places);
     return result == 0 ||
            vmdesk_error_from_errno(err, -result, "Choose a smaller size, or make room",
                                    "Cannot set room aside in the image %s", image->file->path);
@@ -265,6 +303,9 @@ bool qcow2_resize(struct image *image, uint64_t size, unsigned flags,
 
     if (!can_preallocate(q, preallocation, err))
         return false;
+    /* What is raw has everything in its place. */
+    if (q->raw_data)
+        preallocation = MAX(preallocation, IMAGE_PREALLOCATION_METADATA);
     result = qcow2_pause_for_change(q);
     if (result == 0)
         result = size > old ? grow(q, size) : shrink(q, size);
@@ -276,8 +317,12 @@ bool qcow2_resize(struct image *image, uint64_t size, unsigned flags,
     else if (result < 0)
         done = vmdesk_error_from_errno(err, -result, NULL, "Cannot resize the image %s",
                                        image->file->path);
-    else if (size > old && preallocation != IMAGE_PREALLOCATION_OFF)
+    else if (size > old && preallocation != IMAGE_PREALLOCATION_OFF) {
         done = qcow2_preallocate(image, old, size - old, preallocation, progress, err);
+        /* What is on the disk leads to all that was set aside. */
+        if (!done && qcow2_settle(q) == 0)
+            shrink(q, old);
+    }
     qcow2_resume(q);
     return done;
 }
