@@ -48,6 +48,12 @@ sound()
     [ -z "${2-}" ] || expect "$1 holds what $2 does" qemu-img compare -q -f qcow2 -F raw "$1" "$2"
 }
 
+# place FILE OFFSET: the place in the file that is stored there.
+place()
+{
+    od -An -tu1 -j"$2" -N8 "$1" | awk '{for (i = 2; i <= 8; i++) n = n * 256 + $i; print n}'
+}
+
 # nothing_like PATTERN...: no half-made file is left.
 nothing_like()
 {
@@ -157,9 +163,8 @@ check 0 '' compare longer.raw disk.qcow2
 # Checking. A refcount that is too large leaks; one that is 0 is a corruption.
 check 0 'clusters are in use' check disk.qcow2
 cp disk.qcow2 hurt.qcow2
-table=$(od -An -tu1 -j48 -N8 hurt.qcow2 | awk '{for (i = 1; i <= 8; i++) n = n * 256 + $i; print n}')
-block=$(od -An -tu1 -j"$table" -N8 hurt.qcow2 |
-    awk '{for (i = 1; i <= 8; i++) n = n * 256 + $i; print n}')
+table=$(place hurt.qcow2 48)
+block=$(place hurt.qcow2 "$table")
 printf '\0\2' | dd of=hurt.qcow2 bs=1 seek=$((block + 20)) conv=notrunc status=none
 check 1 'nothing uses' check hurt.qcow2
 check 0 'put right: 1' check --leaks hurt.qcow2
@@ -169,6 +174,15 @@ check 1 'make a copy' check hurt.qcow2
 check 0 'put right' check --repair hurt.qcow2
 sound hurt.qcow2 disk.raw
 check 1 'cannot be checked' check disk.raw
+# No place for a refcount block, and a cluster of a snapshot that is marked as the disk's own.
+cp disk.qcow2 hurt.qcow2
+qemu-img snapshot -c kept hurt.qcow2
+printf '\0\0\0\0\0\022\064\1' | dd of=hurt.qcow2 bs=1 seek=$((table + 8)) conv=notrunc status=none
+l2=$(place hurt.qcow2 "$(place hurt.qcow2 40)")
+printf '\200' | dd of=hurt.qcow2 bs=1 seek="$l2" conv=notrunc status=none
+check 1 'no place for a block' check hurt.qcow2
+check 0 'put right: 0 leaked clusters, 2 corruptions' check --repair hurt.qcow2
+sound hurt.qcow2 disk.raw
 
 # Sizes.
 cp disk.qcow2 sized.qcow2

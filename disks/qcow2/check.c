@@ -140,12 +140,32 @@ static int rebuild(struct qcow2_checker *checker)
     g_mutex_unlock(&q->lock);
     if (result == 0)
         result = qcow2_settle(q);
-    if (result == 0) {
-        checker->result->corruptions_fixed += checker->result->corruptions;
-        checker->result->corruptions = 0;
-        checker->bad_refcounts = false;
-    }
     return result;
+}
+
+/* Counts again without the refcount tables, whose corruptions are found->corruptions, and puts new
+ * ones in their place. */
+static int make_anew(struct qcow2_checker *checker)
+{
+    struct image_check_result *found = checker->result;
+    uint64_t bad = found->corruptions;
+    guint messages = found->messages->len;
+    int result;
+
+    qcow2_count_finish(checker);
+    qcow2_count_init(checker);
+    found->corruptions = 0;
+    found->allocated_clusters = found->compressed_clusters = found->fragmented_clusters = 0;
+    result = qcow2_check_walk(checker);
+    /* They are there already. */
+    g_ptr_array_set_size(found->messages, messages);
+    if (result == 0)
+        result = rebuild(checker);
+    if (result < 0)
+        return result;
+    found->corruptions_fixed += bad;
+    found->image_end = image_end(checker);
+    return qcow2_check_copied(checker);
 }
 
 /* Raising refcounts may have taken blocks that were not there to be counted. */
@@ -171,6 +191,7 @@ static int run(struct qcow2_checker *checker)
     bool errors = checker->flags & IMAGE_REPAIR_ERRORS;
     bool leaks = checker->flags & IMAGE_REPAIR_LEAKS;
     int result = qcow2_check_walk(checker);
+    uint64_t walked = checker->result->corruptions;
 
     if (result < 0)
         return result;
@@ -180,11 +201,8 @@ static int run(struct qcow2_checker *checker)
     if (checker->bad_refcounts) {
         if (!errors)
             return 0;
-        /* Count again without the tables that are to go. */
-        qcow2_count_finish(checker);
-        qcow2_count_init(checker);
-        result = qcow2_check_walk(checker);
-        return result < 0 ? result : rebuild(checker);
+        checker->result->corruptions -= walked;
+        return make_anew(checker);
     }
     if (result == 0)
         result = compare(checker, (struct comparison){.report = true, .raise = errors});

@@ -319,7 +319,7 @@ int qcow2_check_refcount_tables(struct qcow2_checker *checker)
         checker->bad_refcounts = true;
     }
     for (uint64_t i = 0; i < q->reftable_entries; i++) {
-        uint64_t block = q->reftable[i] & QCOW2_REFTABLE_MASK;
+        uint64_t block = q->reftable[i];
 
         if (block == 0)
             continue;
