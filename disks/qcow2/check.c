@@ -78,9 +78,14 @@ static int compare_block(struct qcow2_checker *checker, uint64_t block, uint8_t 
     else
         count = 0;
     for (uint64_t i = 0; i < count && result == 0; i++) {
-        uint64_t expected = qcow2_counted(checker, first + i);
-        uint64_t stored = offset != 0 ? qcow2_refcount_load(q, buffer, i) : 0;
+        uint64_t expected, stored;
 
+        if (offset == 0)
+            i = qcow2_count_next(checker, first + i, first + count) - first;
+        if (i == count)
+            break;
+        expected = qcow2_counted(checker, first + i);
+        stored = offset != 0 ? qcow2_refcount_load(q, buffer, i) : 0;
         if (stored != expected)
             result = differs(checker, first + i, expected, stored, what);
     }
@@ -105,19 +110,11 @@ static int compare(struct qcow2_checker *checker, struct comparison what)
     return result;
 }
 
-static uint64_t image_end(struct qcow2_checker *checker)
-{
-    uint64_t cluster = checker->file_clusters;
-
-    while (cluster > 0 && qcow2_counted(checker, cluster - 1) == 0)
-        cluster--;
-    return cluster << checker->q->cluster_bits;
-}
-
 /* New refcount blocks and a new table, behind everything else. */
 static int rebuild(struct qcow2_checker *checker)
 {
     struct qcow2 *q = checker->q;
+    uint64_t cluster = 0, end = checker->file_clusters;
     int result = 0;
 
     g_mutex_lock(&q->lock);
@@ -128,12 +125,13 @@ static int rebuild(struct qcow2_checker *checker)
     g_hash_table_remove_all(q->reftable_dirty);
     q->reftable_move = true;
     q->free_hint = 0;
-    q->high_water = MAX(q->high_water, checker->file_clusters);
-    for (uint64_t cluster = 0; cluster < checker->file_clusters && result == 0; cluster++) {
+    q->high_water = MAX(q->high_water, end);
+    while ((cluster = qcow2_count_next(checker, cluster, end)) < end && result == 0) {
         uint64_t expected = qcow2_counted(checker, cluster);
 
         if (expected > 0)
             result = qcow2_refcount_set(q, cluster, expected);
+        cluster++;
     }
     /* The old table is counted nowhere any more. */
     q->header.reftable_clusters = 0;
@@ -164,7 +162,7 @@ static int make_anew(struct qcow2_checker *checker)
     if (result < 0)
         return result;
     found->corruptions_fixed += bad;
-    found->image_end = image_end(checker);
+    found->image_end = checker->counted_end << checker->q->cluster_bits;
     return qcow2_check_copied(checker);
 }
 
@@ -218,7 +216,7 @@ static int run(struct qcow2_checker *checker)
         result = compare(checker, (struct comparison){.lower = true});
     if (result == 0 && leaks)
         result = qcow2_settle(q);
-    checker->result->image_end = image_end(checker);
+    checker->result->image_end = checker->counted_end << q->cluster_bits;
     return result;
 }
 

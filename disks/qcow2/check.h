@@ -15,7 +15,8 @@ struct qcow2_checker {
     GHashTable *tables; /* L2 tables: uint64_t offset -> struct checked_table */
     uint64_t last_page; /* the one looked at last, which is mostly the next one too */
     uint32_t *last_counts;
-    bool bad_refcounts; /* blocks or table are where they cannot be */
+    uint64_t counted_end; /* no cluster from here on is referred to */
+    bool bad_refcounts;   /* blocks or table are where they cannot be */
     bool out_of_memory;
 };
 
@@ -32,6 +33,9 @@ void qcow2_count_finish(struct qcow2_checker *checker);
 bool qcow2_count(struct qcow2_checker *checker, uint64_t offset, uint64_t length,
                  uint64_t references);
 uint64_t qcow2_counted(struct qcow2_checker *checker, uint64_t cluster);
+/* The first cluster from this one on that may be referred to; end: none before it. A sparse file
+ * may have very many that are not. */
+uint64_t qcow2_count_next(struct qcow2_checker *checker, uint64_t cluster, uint64_t end);
 
 /* check_walk.c: counts what tables refer to. A negative errno stops the check. */
 int qcow2_check_walk(struct qcow2_checker *checker);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How often each cluster of the file is referred to, in pages, so that a sparse file takes no more
- * memory than what it has. */
+ * memory than what it has. They are small, since a reference to anywhere makes one. */
 #include "disks/qcow2/check.h"
 
-#define CHECK_PAGE 4096 /* clusters */
+#define CHECK_PAGE 128 /* clusters */
 
 void qcow2_count_init(struct qcow2_checker *checker)
 {
     checker->pages = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     checker->tables = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     checker->last_page = UINT64_MAX;
+    checker->counted_end = 0;
 }
 
 void qcow2_count_finish(struct qcow2_checker *checker)
@@ -52,6 +53,7 @@ bool qcow2_count(struct qcow2_checker *checker, uint64_t offset, uint64_t length
     last = (offset + length - 1) >> checker->q->cluster_bits;
     if (last >= checker->file_clusters)
         return false;
+    checker->counted_end = MAX(checker->counted_end, last + 1);
     for (uint64_t cluster = first; cluster <= last; cluster++) {
         uint32_t *page = page_of(checker, cluster, true);
 
@@ -61,6 +63,13 @@ bool qcow2_count(struct qcow2_checker *checker, uint64_t offset, uint64_t length
             MIN((uint64_t)page[cluster % CHECK_PAGE] + references, UINT32_MAX);
     }
     return true;
+}
+
+uint64_t qcow2_count_next(struct qcow2_checker *checker, uint64_t cluster, uint64_t end)
+{
+    while (cluster < end && page_of(checker, cluster, false) == NULL)
+        cluster = (cluster / CHECK_PAGE + 1) * CHECK_PAGE;
+    return MIN(cluster, end);
 }
 
 uint64_t qcow2_counted(struct qcow2_checker *checker, uint64_t cluster)

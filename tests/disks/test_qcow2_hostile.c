@@ -246,6 +246,59 @@ static void counted_as_free(struct oracle *oracle)
     }
 }
 
+/* The check comes to its end, whatever it finds. */
+static void expect_checked(struct oracle *oracle, const char *what, const char *path)
+{
+    const struct image_options as_it_is = {.format = "qcow2", .read_only = true, .as_it_is = true};
+    gint64 start = g_get_monotonic_time();
+    struct image *image = oracle_open(oracle, path, &as_it_is);
+    struct image_check_result result;
+
+    if (!image_check(image, 0, &result, NULL, NULL))
+        oracle_fail(oracle, "%s: not checked", what);
+    image_check_result_clear(&result);
+    image_close(image);
+    if (g_get_monotonic_time() - start > MAX_SECONDS * G_USEC_PER_SEC)
+        oracle_fail(oracle, "%s: the check took too long", what);
+    printf("ok %s\n", what);
+}
+
+/* An empty file of many clusters; and large tables of snapshots, each a cluster further than the
+ * one before. */
+static void long_checks(struct oracle *oracle)
+{
+    enum { SNAPSHOTS = 3000, ENTRY = 64, TABLE = 1 << 20, TABLES = 2 << 20, L1_BYTES = 32 << 20 };
+    const struct image_create_options options = {.format = "qcow2",
+                                                 .size = SIZE,
+                                                 .cluster_size = 512};
+    g_autofree char *path = oracle_path(oracle, "image.qcow2");
+    g_autofree uint8_t *table = g_malloc0(SNAPSHOTS * ENTRY);
+    uint8_t raw[12];
+
+    oracle_remove_files(oracle);
+    oracle_create(oracle, path, &options);
+    /* Not every file system has files as long as that. */
+    if (truncate(path, 8LL << 40) == 0)
+        expect_checked(oracle, "a sparse file", path);
+    for (unsigned i = 0; i < SNAPSHOTS; i++) {
+        uint8_t *entry = table + i * ENTRY;
+
+        put_be64(entry, TABLES + i * 512);
+        put_be32(entry + 8, L1_BYTES / 8);
+        put_be16(entry + 14, 8);
+        put_be32(entry + 36, 16);
+        put_be64(entry + 48, SIZE);
+        memset(entry + 56, 'n', 8);
+    }
+    put_be32(raw, SNAPSHOTS);
+    put_be64(raw + 4, TABLE);
+    write_at(oracle, path, AT_SNAPSHOTS, raw, sizeof(raw));
+    write_at(oracle, path, TABLE, table, SNAPSHOTS * ENTRY);
+    if (truncate(path, TABLES + SNAPSHOTS * 512 + L1_BYTES) != 0)
+        oracle_fail(oracle, "cannot truncate");
+    expect_checked(oracle, "tables of snapshots over each other", path);
+}
+
 /* An overlay that names something else; the name is put in by an unsafe rebase of its bytes. */
 static void names(struct oracle *oracle)
 {
@@ -362,6 +415,7 @@ int main(void)
     oracle_init(&oracle);
     patched(&oracle);
     counted_as_free(&oracle);
+    long_checks(&oracle);
     names(&oracle);
     no_format(&oracle);
     if (oracle_has_qemu_img()) {
