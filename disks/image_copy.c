@@ -253,13 +253,15 @@ bool image_compare(struct image *image, struct image *other, bool *ret_same, uin
 }
 
 /* Whether anything but zeros lies past the size. */
-static bool has_data_past(struct image *image, uint64_t size, bool *ret_data, GError **err)
+static bool has_data_past(struct image *image, uint64_t size, bool *ret_data,
+                          const struct image_progress *progress, GError **err)
 {
     struct block_status status;
 
     *ret_data = false;
     for (uint64_t at = size; at < image->size && !*ret_data; at += status.length) {
-        if (!image_status(image, at, image->size - at, &status, err))
+        if (!image_step(progress, at - size, image->size - size, err) ||
+            !image_status(image, at, image->size - at, &status, err))
             return false;
         *ret_data = status.state == BLOCK_DATA || status.state == BLOCK_COMPRESSED;
     }
@@ -276,7 +278,7 @@ bool image_resize_keeping(struct image *image, uint64_t size,
     if (size < image->size) {
         g_autofree char *now = text_format_size(image->size), *then = text_format_size(size);
 
-        if (!has_data_past(image, size, &data, err))
+        if (!has_data_past(image, size, &data, progress, err))
             return false;
         if (data)
             return vmdesk_fail(err, VMDESK_ERROR_INVALID,

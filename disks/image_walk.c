@@ -9,7 +9,8 @@
 
 struct walking {
     const struct image_walk *walk;
-    GMutex lock; /* guards all below */
+    GMutex finding; /* held by the thread that looks for its next piece */
+    GMutex lock;    /* guards all below; held for moments */
     GCond ended;
     uint64_t at, done;
     unsigned threads;
@@ -17,29 +18,54 @@ struct walking {
     GError *error; /* the first */
 };
 
-/* The next piece. The lock is held. */
-static bool next_piece(struct walking *walking, uint64_t *ret_offset, uint64_t *ret_length)
+static void stop(struct walking *walking, GError *error)
+{
+    walking->stop = true;
+    if (walking->error == NULL)
+        walking->error = error;
+    else
+        g_error_free(error);
+}
+
+/* What is not skipped at the place where the walk is; false: it has come to its end. *ret_length is
+ * 0 after something was skipped. */
+static bool look(struct walking *walking, uint64_t *ret_offset, uint64_t *ret_length)
 {
     const struct image_walk *walk = walking->walk;
+    uint64_t at, left, skip = 0;
+    GError *error = NULL;
+    bool go_on;
 
-    while (!walking->stop && walking->at < walk->size) {
-        uint64_t left = walk->size - walking->at, skip = 0;
+    g_mutex_lock(&walking->lock);
+    at = walking->at;
+    go_on = !walking->stop && at < walk->size;
+    g_mutex_unlock(&walking->lock);
+    if (!go_on)
+        return false;
+    left = walk->size - at;
+    if (walk->skip != NULL)
+        go_on = walk->skip(walk->opaque, at, left, &skip, &error);
+    *ret_offset = at;
+    *ret_length = skip == 0 ? MIN(walk->step - at % walk->step, left) : 0;
+    g_mutex_lock(&walking->lock);
+    walking->at += skip == 0 ? *ret_length : MIN(skip, left);
+    walking->done += MIN(skip, left);
+    if (!go_on)
+        stop(walking, error);
+    g_mutex_unlock(&walking->lock);
+    return go_on;
+}
 
-        if (walk->skip != NULL &&
-            !walk->skip(walk->opaque, walking->at, left, &skip, &walking->error)) {
-            walking->stop = true;
-            return false;
-        }
-        if (skip == 0) {
-            *ret_offset = walking->at;
-            *ret_length = MIN(walk->step - walking->at % walk->step, left);
-            walking->at += *ret_length;
-            return true;
-        }
-        walking->at += MIN(skip, left);
-        walking->done += MIN(skip, left);
-    }
-    return false;
+static bool next_piece(struct walking *walking, uint64_t *ret_offset, uint64_t *ret_length)
+{
+    bool found;
+
+    g_mutex_lock(&walking->finding);
+    do
+        found = look(walking, ret_offset, ret_length);
+    while (found && *ret_length == 0);
+    g_mutex_unlock(&walking->finding);
+    return found;
 }
 
 static void *walk_thread(void *opaque)
@@ -51,18 +77,17 @@ static void *walk_thread(void *opaque)
         memory + (BUFFER_ALIGNMENT - (uintptr_t)memory % BUFFER_ALIGNMENT) % BUFFER_ALIGNMENT;
     uint64_t offset, length;
 
-    g_mutex_lock(&walking->lock);
     while (next_piece(walking, &offset, &length)) {
-        g_autoptr(GError) error = NULL;
+        GError *error = NULL;
 
-        g_mutex_unlock(&walking->lock);
         walk->work(walk->opaque, offset, length, buffer, &error);
         g_mutex_lock(&walking->lock);
         walking->done += length;
-        if (error != NULL && walking->error == NULL)
-            walking->error = g_steal_pointer(&error);
-        walking->stop = walking->stop || walking->error != NULL;
+        if (error != NULL)
+            stop(walking, error);
+        g_mutex_unlock(&walking->lock);
     }
+    g_mutex_lock(&walking->lock);
     walking->threads--;
     g_cond_signal(&walking->ended);
     g_mutex_unlock(&walking->lock);
@@ -81,9 +106,9 @@ static void tell(struct walking *walking, const struct image_progress *progress)
             g_mutex_unlock(&walking->lock);
             go_on = progress->step(progress->opaque, done, walking->walk->size);
             g_mutex_lock(&walking->lock);
-            walking->stop = walking->stop || !go_on;
-            if (!go_on && walking->error == NULL)
-                vmdesk_fail(&walking->error, VMDESK_ERROR_CANCELLED, "Stopped as asked.");
+            if (!go_on)
+                stop(walking, g_error_new_literal(VMDESK_ERROR, VMDESK_ERROR_CANCELLED,
+                                                  "Stopped as asked."));
         }
     }
 }
@@ -94,6 +119,7 @@ bool image_walk(const struct image_walk *walk, const struct image_progress *prog
     GThread *threads[IMAGE_WALK_THREADS];
     unsigned count = 0;
 
+    g_mutex_init(&walking.finding);
     g_mutex_init(&walking.lock);
     g_cond_init(&walking.ended);
     g_mutex_lock(&walking.lock);
@@ -110,6 +136,7 @@ bool image_walk(const struct image_walk *walk, const struct image_progress *prog
     g_mutex_unlock(&walking.lock);
     for (unsigned i = 0; i < count; i++)
         g_thread_join(threads[i]);
+    g_mutex_clear(&walking.finding);
     g_mutex_clear(&walking.lock);
     g_cond_clear(&walking.ended);
     if (walking.error == NULL)

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "disks/image.h"
 #include "disks/image_format.h"
+#include "disks/image_walk.h"
 #include "disks/io_context.h"
 #include "tests/fakes/memory_file.h"
 #include "tests/suite.h"
@@ -557,6 +558,41 @@ START_TEST(many_requests_at_once)
 }
 END_TEST
 
+static bool skip_a_sector(void *opaque, uint64_t offset, uint64_t length, uint64_t *ret_skip,
+                          GError **err)
+{
+    *ret_skip = IMAGE_SECTOR_SIZE;
+    return true;
+}
+
+static bool never_work(void *opaque, uint64_t offset, uint64_t length, void *buffer, GError **err)
+{
+    ck_abort_msg("all is skipped");
+}
+
+static bool stop_at_once(void *opaque, uint64_t done, uint64_t total)
+{
+    return false;
+}
+
+/* As an image can be that has nothing in it, but says so for each sector. */
+START_TEST(a_walk_that_only_skips_can_be_stopped)
+{
+    const struct image_walk walk = {
+        .size = UINT64_C(1) << 60,
+        .step = 4096,
+        .skip = skip_a_sector,
+        .work = never_work,
+        .buffer_size = 4096,
+    };
+    const struct image_progress progress = {.step = stop_at_once};
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(!image_walk(&walk, &progress, &error));
+    ck_assert(g_error_matches(error, VMDESK_ERROR, VMDESK_ERROR_CANCELLED));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("image");
@@ -582,6 +618,7 @@ int main(void)
     tcase_add_test(tc, closing_flushes_what_may_have_been_written);
     tcase_add_test(tc, closing_with_requests_in_flight);
     tcase_add_test(tc, many_requests_at_once);
+    tcase_add_test(tc, a_walk_that_only_skips_can_be_stopped);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }
