@@ -64,9 +64,16 @@ static GKeyFile *read_file(const char *path, GError **err)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) error = NULL;
-    struct stat st;
+    struct stat st = {.st_mode = S_IFREG};
 
-    if (stat(path, &st) == 0 && st.st_size > SNAPSHOT_TREE_MAX_FILE) {
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        vmdesk_fail(err, VMDESK_ERROR_INVALID,
+                    "%s is no file: remove it, and the snapshots are listed without who descends "
+                    "from whom.",
+                    path);
+        return NULL;
+    }
+    if (st.st_size > SNAPSHOT_TREE_MAX_FILE) {
         vmdesk_fail(err, VMDESK_ERROR_INVALID,
                     "%s is larger than vmdesk ever writes it: delete it, and the snapshots are "
                     "listed without who descends from whom.",

@@ -2,6 +2,7 @@
 /* Which snapshot descends from which. */
 #include <check.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "disks/snapshot_tree.h"
 #include "tests/fakes/temp_folder.h"
@@ -162,6 +163,18 @@ START_TEST(test_broken_file)
 }
 END_TEST
 
+/* To open a FIFO would wait for somebody to write to it. */
+START_TEST(test_no_file)
+{
+    g_autofree char *path = g_build_filename(folder, SNAPSHOT_TREE_FILE, NULL);
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_ptr_null(snapshot_tree_load(folder, "d", NULL, 0, &error));
+    ck_assert_msg(strstr(error->message, path) != NULL, "%s", error->message);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("snapshot tree");
@@ -175,5 +188,6 @@ int main(void)
     tcase_add_test(tcase, test_others_change_the_image);
     tcase_add_test(tcase, test_circles_are_cut);
     tcase_add_test(tcase, test_broken_file);
+    tcase_add_test(tcase, test_no_file);
     return run_suite(suite);
 }
