@@ -81,15 +81,16 @@ struct file {
 
 struct file_options {
     bool read_only;
-    bool direct;  /* O_DIRECT; what is not aligned is made so inside */
-    bool threads; /* submit always leaves requests to the calls that wait: no io_uring */
+    bool direct;      /* O_DIRECT; what is not aligned is made so inside */
+    bool threads;     /* submit always leaves requests to the calls that wait: no io_uring */
+    const char *name; /* file.path, of what is to be moved there; NULL: as it is opened */
 };
 
 /* A regular file or a block device, which may be in use by several readers or by one writer: also
  * between vmdesk and QEMU's programs. */
 struct file *file_open(const char *path, const struct file_options *options, GError **err);
-/* A new, empty, writable file, which must not exist. */
-struct file *file_create(const char *path, GError **err);
+/* A new, empty, writable file, which must not exist. name: as in struct file_options. */
+struct file *file_create(const char *path, const char *name, GError **err);
 void file_close(struct file *file); /* NULL is fine */
 
 /* All of iov, at most FILE_MAX_IOV elements, or a negative errno: -EIO where the file ends. */

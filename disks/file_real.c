@@ -426,7 +426,7 @@ static struct file *new_file(int fd, const char *path, const struct file_options
 
     *real = (struct real_file){
         .file = {.ops = &real_ops,
-                 .path = g_strdup(path),
+                 .path = g_strdup(options->name != NULL ? options->name : path),
                  .read_only = options->read_only,
                  .direct = options->direct,
                  .fixed_size = S_ISBLK(mode)},
@@ -454,19 +454,19 @@ struct file *file_open(const char *path, const struct file_options *options, GEr
     return new_file(fd, path, options, st.st_mode);
 }
 
-struct file *file_create(const char *path, GError **err)
+struct file *file_create(const char *path, const char *name, GError **err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
 
     if (fd < 0) {
         vmdesk_error_from_errno(err, errno,
                                 errno == EEXIST ? "Choose another name, or remove it first" : NULL,
-                                "Cannot create %s", path);
+                                "Cannot create %s", name != NULL ? name : path);
         return NULL;
     }
     if (!take_lock(fd, path, false, err)) {
         close(fd);
         return NULL;
     }
-    return new_file(fd, path, &(struct file_options){.read_only = false}, S_IFREG);
+    return new_file(fd, path, &(struct file_options){.name = name}, S_IFREG);
 }

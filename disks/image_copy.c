@@ -155,19 +155,22 @@ bool image_convert(struct image *source, const char *path,
     g_autofree char *temporary = g_strdup_printf("%s.%08x.part", path, g_random_int());
     const struct image_options open = {.format = options->format};
     struct image_create_options create = *options;
-    struct image *target;
+    struct image *target = NULL;
+    struct file *file;
     bool done;
 
     create.size = source->size;
     create.backing = create.backing_format = NULL;
-    if (!image_name_is_free(path, err) || !image_create(temporary, &create, NULL, err))
+    if (!image_make(temporary, path, &create, progress, err))
         return false;
-    target = image_open(temporary, &open, io, err);
+    file = file_open(temporary, &(struct file_options){.name = path}, err);
+    if (file != NULL)
+        target = image_open_file(file, &open, io, err);
     done = target != NULL && fill(source, target, compress, progress, err);
     image_close(target);
     if (done && image_give_name(temporary, path, err))
         return true;
-    unlink(temporary);
+    image_unmake(temporary, path, &create);
     return false;
 }
 

@@ -12,11 +12,17 @@
 
 bool image_name_is_free(const char *path, GError **err)
 {
+    g_autofree char *folder = g_path_get_dirname(path);
     struct stat st;
 
+    if (lstat(path, &st) < 0 && errno != ENOENT)
+        return vmdesk_error_from_errno(err, errno, NULL, "Cannot create the image %s", path);
     if (lstat(path, &st) < 0)
-        return errno == ENOENT ||
-               vmdesk_error_from_errno(err, errno, NULL, "Cannot create the image %s", path);
+        return g_file_test(folder, G_FILE_TEST_IS_DIR) ||
+               vmdesk_fail(err, VMDESK_ERROR_NOT_FOUND,
+                           "Cannot create the image %s: there is no folder %s. Make it first, or "
+                           "choose another.",
+                           path, folder);
     return vmdesk_fail(err, VMDESK_ERROR_EXISTS,
                        "There is a file %s already: choose another name, or remove it first.",
                        path);
@@ -61,11 +67,10 @@ static bool check_size(const char *path, const struct image_create_options *opti
                        path, options->size, IMAGE_SECTOR_SIZE, IMAGE_MAX_SIZE);
 }
 
-bool image_create(const char *path, const struct image_create_options *options,
-                  const struct image_progress *progress, GError **err)
+bool image_make(const char *temporary, const char *path, const struct image_create_options *options,
+                const struct image_progress *progress, GError **err)
 {
     const struct image_ops *ops = image_find_format(options->format, path, err);
-    g_autofree char *temporary = g_strdup_printf("%s.%08x.new", path, g_random_int());
     struct file *file;
     bool done;
     int result;
@@ -77,16 +82,41 @@ bool image_create(const char *path, const struct image_create_options *options,
                            "The image %s cannot be made: the format \"%s\" can only be read. Use "
                            "qcow2 or raw.",
                            path, ops->name);
-    file = file_create(temporary, err);
+    file = file_create(temporary, path, err);
     if (file == NULL)
         return false;
     done = ops->create(file, path, options, progress, err);
     result = done ? file->ops->flush(file) : 0;
+    file_close(file);
     if (result < 0)
         done = vmdesk_error_from_errno(err, -result, NULL, "Cannot write the image %s", path);
-    file_close(file);
-    if (done && image_give_name(temporary, path, err))
-        return true;
+    if (result < 0)
+        image_unmake(temporary, path, options);
+    else if (!done)
+        unlink(temporary);
+    return done;
+}
+
+void image_unmake(const char *temporary, const char *path,
+                  const struct image_create_options *options)
+{
     unlink(temporary);
+    if (options->data_file != NULL) {
+        g_autofree char *data_path = image_resolve_name(path, options->data_file);
+
+        unlink(data_path);
+    }
+}
+
+bool image_create(const char *path, const struct image_create_options *options,
+                  const struct image_progress *progress, GError **err)
+{
+    g_autofree char *temporary = g_strdup_printf("%s.%08x.new", path, g_random_int());
+
+    if (!image_make(temporary, path, options, progress, err))
+        return false;
+    if (image_give_name(temporary, path, err))
+        return true;
+    image_unmake(temporary, path, options);
     return false;
 }

@@ -109,6 +109,13 @@ char *image_resolve_name(const char *path, const char *name);
 bool image_name_is_protocol(const char *name);
 /* Whether nothing has the name, so that a new image can get it. */
 bool image_name_is_free(const char *path, GError **err);
+/* A new image that is to get the name `path`, which must not exist, as the file `temporary`. What
+ * fails leaves nothing. */
+bool image_make(const char *temporary, const char *path, const struct image_create_options *options,
+                const struct image_progress *progress, GError **err);
+/* Away with one that does not get its name. */
+void image_unmake(const char *temporary, const char *path,
+                  const struct image_create_options *options);
 /* Moves a complete file to its name, which must not exist. */
 bool image_give_name(const char *temporary, const char *path, GError **err);
 

@@ -284,7 +284,7 @@ check 2 'x.qcow2' create x.qcow2 ten
 check 2 'multiple of 512' create x.qcow2 1000
 check 1 'x.qcow2' create x.qcow2 4000000T
 check 2 'at most' create x.qcow2 7000000T
-check 3 'Cannot create' create missing/x.qcow2 10M
+check 3 'image missing/x.qcow2: there is no folder missing' create missing/x.qcow2 10M
 check 1 'disk.raw already' create disk.raw 10M
 check 1 'can only be read' create x.vmdk 10M
 check 1 'use one of' create x.qed 10M --format qed
@@ -294,12 +294,15 @@ check 1 'x.qcow2' create x.qcow2 10M --cluster-size 1000K
 check 2 'refcount-bits' create x.qcow2 10M --refcount-bits 65
 check 1 'x.qcow2' create x.qcow2 10M --refcount-bits 3
 check 1 'lie on nothing' create x.raw 10M --backing disk.raw
+check 1 'another name than its own' create x.qcow2 10M --data-file x.qcow2
+check 1 'disk.raw: File exists' create x.qcow2 10M --data-file disk.raw
 check 3 'none-such' create x.qcow2 --backing none-such.raw
 check 1 'disk.raw already' convert disk.qcow2 disk.raw
 check 1 'same file' convert disk.raw disk.raw
 check 1 'same file' convert disk.raw ./disk.raw
 check 3 'none-such' convert none-such.raw x.qcow2
-check 3 'missing/x' convert disk.raw missing/x.qcow2
+check 3 'image missing/x.qcow2: there is no folder missing' convert disk.raw missing/x.qcow2
+check 1 'image x.qcow2 cannot' convert --cluster-size 1000K disk.raw x.qcow2
 check 1 'can only be read' convert disk.raw x.vdi
 check 1 'is a folder' convert below x.raw
 check 2 'is for qcow2' convert -c disk.raw x.raw
@@ -335,8 +338,10 @@ truncate -s 3G large.raw
 for i in 0 500 1000 1500 2000 2500; do
     head -c 100M /dev/zero | tr '\0' x | dd of=large.raw conv=notrunc bs=1M seek=$i status=none
 done
-for signal in INT TERM; do
-    "$vmdesk" disk convert -c large.raw stopped.qcow2 2>stopped.err &
+for how in 'INT -c' 'TERM -c' 'INT --preallocation full'; do
+    signal=${how%% *}
+    # shellcheck disable=SC2086 # several options
+    "$vmdesk" disk convert ${how#* } large.raw stopped.qcow2 2>stopped.err &
     pid=$!
     for _ in $(seq 300); do
         [ -z "$(find . -name 'stopped.qcow2.*')" ] || break
@@ -363,7 +368,7 @@ no_room()
 {
     file=$1
     shift
-    if limited "$@" || ! grep -q "$file.*File too large" limited.out; then
+    if limited "$@" || ! grep -q " $file[ :].*File too large" limited.out; then
         fail "no room: vmdesk disk $*"
         cat limited.out
     fi

@@ -34,6 +34,7 @@ static bool is_power(uint64_t value)
 static bool check_options(const char *path, const struct image_create_options *options,
                           GError **err)
 {
+    g_autofree char *own_name = g_path_get_basename(path);
     uint64_t cluster = options->cluster_size;
     unsigned bits = options->refcount_bits;
     bool v2 = options->version == 2;
@@ -61,6 +62,8 @@ static bool check_options(const char *path, const struct image_create_options *o
          image_name_is_protocol(options->data_file) || options->data_file[0] == '{' ||
          strlen(options->data_file) > IMAGE_MAX_BACKING_NAME))
         return refuse(path, err, "its data file lies beside it and has a plain name");
+    if (g_strcmp0(options->data_file, own_name) == 0)
+        return refuse(path, err, "its data file needs another name than its own");
     if (options->preallocation != IMAGE_PREALLOCATION_OFF && options->backing != NULL &&
         !options->extended_l2)
         return refuse(path, err,
@@ -159,7 +162,7 @@ static int write_first(struct file *file, struct qcow2_header *header)
 static bool create_data_file(const char *path, const char *name, GError **err)
 {
     g_autofree char *data_path = image_resolve_name(path, name);
-    struct file *file = file_create(data_path, err);
+    struct file *file = file_create(data_path, NULL, err);
 
     file_close(file);
     return file != NULL;
