@@ -8,6 +8,8 @@
 #include "disks/qcow2/check.h"
 
 #define BITMAP_ENTRY_FIXED 24
+#define L1_RESERVED 0x7f000000000001ffULL
+#define L2_RESERVED 0x3f000000000001feULL /* but for compressed clusters */
 
 static bool repairs(const struct qcow2_checker *checker)
 {
@@ -72,6 +74,42 @@ static void note_place(struct qcow2_checker *checker, struct qcow2_entry entry, 
     *next = host + q->cluster_size;
 }
 
+/* The bits that have no meaning there, and must be 0. */
+static struct qcow2_entry meaningless(const struct qcow2 *q, struct qcow2_entry entry)
+{
+    struct qcow2_entry bits = {L2_RESERVED, 0};
+
+    if (entry.word & QCOW2_COMPRESSED)
+        return (struct qcow2_entry){0, entry.bitmap};
+    if (q->header.version < 3 || q->subclusters > 1)
+        bits.word |= QCOW2_ZERO;
+    /* There is no data without a place for it. */
+    if ((entry.word & QCOW2_OFFSET_MASK) == 0 && q->data_file == q->file)
+        bits.bitmap = QCOW2_ALL_DATA;
+    return (struct qcow2_entry){entry.word & bits.word, entry.bitmap & bits.bitmap};
+}
+
+/* true: the entry has changed. */
+static bool check_bits(struct qcow2_checker *checker, uint64_t table, unsigned index,
+                       struct qcow2_entry *entry)
+{
+    struct qcow2_entry bits = meaningless(checker->q, *entry);
+
+    if (bits.word == 0 && bits.bitmap == 0)
+        return false;
+    qcow2_check_corrupt(checker,
+                        "Entry %u of the L2 table at 0x%" PRIx64 " is 0x%" PRIx64
+                        ", with bits that have no meaning.",
+                        index, table, entry->word);
+    if (!repairs(checker))
+        return false;
+    entry->word &= ~bits.word;
+    entry->bitmap &= ~bits.bitmap;
+    checker->result->corruptions--;
+    checker->result->corruptions_fixed++;
+    return true;
+}
+
 static int walk_table(struct qcow2_checker *checker, struct qcow2_checked_table *table,
                       uint8_t *buffer, uint64_t *next)
 {
@@ -89,6 +127,10 @@ static int walk_table(struct qcow2_checker *checker, struct qcow2_checked_table 
     for (unsigned i = 0; i < 1U << q->l2_bits; i++) {
         struct qcow2_entry entry = qcow2_entry_load(q, buffer, i);
 
+        if (check_bits(checker, table->offset, i, &entry)) {
+            qcow2_entry_store(q, buffer, i, entry);
+            changed = true;
+        }
         if (count_entry(checker, entry, table)) {
             if (table->active)
                 note_place(checker, entry, next);
@@ -108,6 +150,20 @@ static int walk_table(struct qcow2_checker *checker, struct qcow2_checked_table 
     return changed ? file_write_buffer(q->file, buffer, q->cluster_size, table->offset) : 0;
 }
 
+/* An entry of an L1 table that is wrong, and what a repair makes of it. */
+static void correct_l1(struct qcow2_checker *checker, uint64_t *l1, uint64_t index,
+                       uint64_t corrected, const char *what, bool *changed)
+{
+    qcow2_check_corrupt(checker, "Entry %" PRIu64 " of an L1 table is 0x%" PRIx64 ", %s.", index,
+                        l1[index], what);
+    if (!repairs(checker))
+        return;
+    l1[index] = corrected;
+    checker->result->corruptions--;
+    checker->result->corruptions_fixed++;
+    *changed = true;
+}
+
 /* Notes the L2 tables of an L1 table. *ret_changed: some led nowhere and are gone. */
 static void note_tables(struct qcow2_checker *checker, uint64_t *l1, uint64_t entries, bool active,
                         bool *ret_changed)
@@ -119,19 +175,15 @@ static void note_tables(struct qcow2_checker *checker, uint64_t *l1, uint64_t en
         uint64_t offset = l1[i] & QCOW2_OFFSET_MASK;
         struct qcow2_checked_table *table;
 
+        if (l1[i] == 0)
+            continue;
+        if ((l1[i] & L1_RESERVED) != 0 || offset == 0)
+            correct_l1(checker, l1, i, offset != 0 ? l1[i] & ~L1_RESERVED : 0,
+                       "with bits that have no meaning", ret_changed);
         if (offset == 0)
             continue;
         if (offset % q->cluster_size != 0 || !qcow2_count(checker, offset, q->cluster_size, 1)) {
-            qcow2_check_corrupt(checker,
-                                "Entry %" PRIu64 " of an L1 table is 0x%" PRIx64
-                                ", which is no place in the file.",
-                                i, l1[i]);
-            if (repairs(checker)) {
-                l1[i] = 0;
-                checker->result->corruptions--;
-                checker->result->corruptions_fixed++;
-                *ret_changed = true;
-            }
+            correct_l1(checker, l1, i, 0, "which is no place in the file", ret_changed);
             continue;
         }
         table = g_hash_table_lookup(checker->tables, &offset);
