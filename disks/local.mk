@@ -61,6 +61,7 @@ disks_libdisks_a_SOURCES = \
 	disks/qcow2/check.h \
 	disks/qcow2/check_count.c \
 	disks/qcow2/check_walk.c \
+	disks/qcow2/claim.c \
 	disks/qcow2/commit.c \
 	disks/qcow2/compressed.c \
 	disks/qcow2/cow.c \

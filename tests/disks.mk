@@ -16,6 +16,14 @@ tests_unit_test_image_job_SOURCES = \
 	tests/unit/test_image_job.c
 tests_unit_test_image_job_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_image_job_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_snapshot_delete
+TESTS += tests/unit/test_snapshot_delete
+tests_unit_test_snapshot_delete_SOURCES = \
+	tests/fakes/memory_file.c \
+	tests/fakes/memory_file.h \
+	tests/unit/test_snapshot_delete.c
+tests_unit_test_snapshot_delete_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_snapshot_delete_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/test_qcow2_submit
 TESTS += tests/unit/test_qcow2_submit
 tests_unit_test_qcow2_submit_SOURCES = \

@@ -47,6 +47,7 @@ THREAD_TESTS = \
 	tests/unit/test_kvm \
 	tests/unit/test_qcow2_submit \
 	tests/unit/test_serial_backend \
+	tests/unit/test_snapshot_delete \
 	tests/unit/test_soft_ipi \
 	tests/unit/test_soft_smp \
 	tests/unit/test_usb_bot \

@@ -240,6 +240,19 @@ static void discard_run(struct qcow2 *q, const struct qcow2_free_run *run)
         qcow2_cache_put(q, slice);
 }
 
+static int free_run(struct qcow2 *q, const struct qcow2_free_run *run)
+{
+    if (run->discard)
+        discard_run(q, run);
+    qcow2_cache_forget(q, run->offset, run->count << q->cluster_bits);
+    return qcow2_refcount_add(q, run->offset >> q->cluster_bits, run->count, -1);
+}
+
+int qcow2_free_now(struct qcow2 *q, uint64_t offset, uint64_t count)
+{
+    return free_run(q, &(struct qcow2_free_run){offset, count, 0, true});
+}
+
 int qcow2_frees_apply(struct qcow2 *q)
 {
     int result = 0;
@@ -250,10 +263,7 @@ int qcow2_frees_apply(struct qcow2 *q)
         if (!qcow2_users_ended(q, run->epoch))
             break;
         g_queue_pop_head(&q->ready_frees);
-        if (run->discard)
-            discard_run(q, run);
-        qcow2_cache_forget(q, run->offset, run->count << q->cluster_bits);
-        result = qcow2_refcount_add(q, run->offset >> q->cluster_bits, run->count, -1);
+        result = free_run(q, run);
         g_free(run);
     }
     return result;

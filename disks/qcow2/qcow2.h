@@ -255,6 +255,9 @@ int qcow2_alloc_table(struct qcow2 *q, uint64_t count, uint64_t *ret_offset);
 void qcow2_free(struct qcow2 *q, uint64_t offset, uint64_t count, bool discard);
 /* Those of a compressed cluster. */
 void qcow2_free_compressed(struct qcow2 *q, uint64_t entry);
+/* The same for what nothing on the disk refers to any longer and no request uses by this reference:
+ * gives its space back to the host, for which the lock is let go. 0 or a negative errno. */
+int qcow2_free_now(struct qcow2 *q, uint64_t offset, uint64_t count);
 /* They were never referred to. */
 int qcow2_unalloc(struct qcow2 *q, uint64_t offset, uint64_t count);
 int qcow2_frees_apply(struct qcow2 *q);
@@ -416,6 +419,11 @@ int qcow2_tree_free(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size);
 int qcow2_tree_set_copied(struct qcow2 *q, bool shared);
 int qcow2_table_read(struct qcow2 *q, uint64_t offset, uint64_t *ret_table, uint64_t entries);
 int qcow2_table_write(struct qcow2 *q, uint64_t offset, const uint64_t *table, uint64_t entries);
+
+/* claim.c: sets the copied flags of what a snapshot that is gone shared with the active tables,
+ * while requests run. 0 or a negative errno, with which some are not set: that costs copying alone.
+ */
+int qcow2_claim(struct qcow2 *q);
 
 /* check.c */
 bool qcow2_check(struct image *image, unsigned flags, struct image_check_result *result,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Internal snapshots. Each is an L1 table of its own, which shares L2 tables and clusters with the
- * others by their refcounts. No request runs meanwhile. At every moment the file is a good image,
- * with the snapshot or without: at the worst some clusters are counted too often.
+ * others by their refcounts. No request runs meanwhile, but while the clusters of a deleted one are
+ * freed. At every moment the file is a good image, with the snapshot or without: at the worst some
+ * clusters are counted too often.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -297,13 +298,13 @@ bool qcow2_snapshot_apply(struct image *image, const char *name, GError **err)
     return failed(q, result, "apply a snapshot", err);
 }
 
-/* First nothing names it, then what it held is freed. */
-static int delete_at(struct qcow2 *q, guint index)
+/* Nothing names the snapshot any longer; *ret_snapshot and *ret_l1 are what it was. */
+static int take_out(struct qcow2 *q, guint index, struct qcow2_snapshot **ret_snapshot,
+                    uint64_t **ret_l1)
 {
     struct qcow2_snapshot *snapshot = q->snapshots->pdata[index];
     bool unknown;
-    uint64_t *l1;
-    int result = read_l1(q, snapshot, snapshot->l1_size, &l1);
+    int result = read_l1(q, snapshot, snapshot->l1_size, ret_l1);
 
     if (result < 0)
         return result;
@@ -315,23 +316,30 @@ static int delete_at(struct qcow2 *q, guint index)
         g_mutex_lock(&q->lock);
         g_ptr_array_insert(q->snapshots, index, snapshot);
         g_mutex_unlock(&q->lock);
-        g_free(l1);
-        return result;
-    }
-    result = qcow2_tree_add(q, l1, snapshot->l1_size, -1);
-    drop_l1(q, snapshot);
-    if (result == 0)
-        result = qcow2_settle(q);
-    if (result == 0)
-        result = qcow2_tree_set_copied(q, false);
-    g_free(l1);
-    qcow2_snapshot_free(snapshot);
+        g_clear_pointer(ret_l1, g_free);
+    } else
+        *ret_snapshot = snapshot;
     return result;
+}
+
+/* While requests run. What cannot be freed leaks. */
+static int free_taken(struct qcow2 *q, struct qcow2_snapshot *snapshot, uint64_t *l1)
+{
+    int result, claimed;
+
+    drop_l1(q, snapshot);
+    result = qcow2_tree_free(q, l1, snapshot->l1_size);
+    claimed = qcow2_claim(q);
+    qcow2_snapshot_free(snapshot);
+    g_free(l1);
+    return result < 0 ? result : claimed;
 }
 
 bool qcow2_snapshot_delete(struct image *image, const char *name, GError **err)
 {
     struct qcow2 *q = image->state;
+    struct qcow2_snapshot *snapshot;
+    uint64_t *l1 = NULL;
     guint index;
     int result;
 
@@ -339,10 +347,10 @@ bool qcow2_snapshot_delete(struct image *image, const char *name, GError **err)
         return false;
     result = qcow2_pause_for_change(q);
     if (result == 0)
-        result = delete_at(q, index);
-    if (result == 0)
-        result = qcow2_settle(q);
+        result = take_out(q, index, &snapshot, &l1);
     qcow2_resume(q);
+    if (result == 0)
+        result = free_taken(q, snapshot, l1);
     return failed(q, result, "delete a snapshot", err);
 }
 

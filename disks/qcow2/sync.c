@@ -391,6 +391,14 @@ int qcow2_settle_for_change(struct qcow2 *q)
 
 int qcow2_pause_for_change(struct qcow2 *q)
 {
+    bool changed;
+
+    g_mutex_lock(&q->lock);
+    changed = q->changed_header;
+    g_mutex_unlock(&q->lock);
+    /* Most of it while requests still run. What fails here fails again below. */
+    if (changed)
+        qcow2_sync(q, QCOW2_SYNC_REFCOUNTS);
     qcow2_pause(q);
     return qcow2_settle_for_change(q);
 }

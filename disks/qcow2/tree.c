@@ -137,30 +137,26 @@ int qcow2_tree_add(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size, int de
     return result;
 }
 
-/* Of what is freed in one step, for which flushes wait. */
+/* Of what is freed at once: under the lock, and with one call to the host, for which it lets other
+ * calls wait. */
 #define STEP_CLUSTERS 4096
-#define STEP_BYTES (256 * 1024 * 1024)
+#define STEP_BYTES (16 * 1024 * 1024)
 
-/* *left: clusters until the step is full. */
-static int free_runs(struct qcow2 *q, GArray *runs, uint64_t *left)
+static int free_runs(struct qcow2 *q, GArray *runs)
 {
+    uint64_t step = MIN(STEP_CLUSTERS, STEP_BYTES >> q->cluster_bits);
     int result = 0;
 
-    for (guint i = 0; i < runs->len && result == 0;) {
-        struct run *run = &g_array_index(runs, struct run, i);
-        uint64_t count = MIN(run->count, *left);
+    G_STATIC_ASSERT(STEP_BYTES >> QCOW2_MAX_CLUSTER_BITS > 0);
+    for (guint i = 0; i < runs->len && result == 0; i++) {
+        const struct run *run = &g_array_index(runs, struct run, i);
 
-        g_mutex_lock(&q->lock);
-        qcow2_free(q, run->first << q->cluster_bits, count, true);
-        g_mutex_unlock(&q->lock);
-        run->first += count;
-        run->count -= count;
-        i += run->count == 0;
-        *left -= count;
-        if (*left > 0)
-            continue;
-        result = qcow2_sync(q, QCOW2_SYNC_REFCOUNTS);
-        *left = MIN(STEP_CLUSTERS, STEP_BYTES >> q->cluster_bits);
+        for (uint64_t done = 0, count; done < run->count && result == 0; done += count) {
+            count = MIN(run->count - done, step);
+            g_mutex_lock(&q->lock);
+            result = qcow2_free_now(q, (run->first + done) << q->cluster_bits, count);
+            g_mutex_unlock(&q->lock);
+        }
     }
     g_array_set_size(runs, 0);
     return result;
@@ -170,18 +166,16 @@ int qcow2_tree_free(struct qcow2 *q, const uint64_t *l1, uint32_t l1_size)
 {
     g_autofree uint8_t *table = g_try_malloc(q->cluster_size);
     struct walk walk = {.q = q, .delta = -1};
-    uint64_t left = MIN(STEP_CLUSTERS, STEP_BYTES >> q->cluster_bits);
     int result = table != NULL ? 0 : -ENOMEM;
 
-    G_STATIC_ASSERT(STEP_BYTES >> QCOW2_MAX_CLUSTER_BITS > 0);
     walk.done = g_array_new(FALSE, FALSE, sizeof(struct run));
     for (uint32_t i = 0; i < l1_size && result == 0; i++) {
         result = walk_tables(&walk, l1 + i, 1, table);
         if (result == 0)
-            result = free_runs(q, walk.done, &left);
+            result = free_runs(q, walk.done);
     }
     g_array_unref(walk.done);
-    /* Once to free the last, and once more for their refcounts. */
+    /* Once for what else was freed, and once more for the refcounts of that. */
     for (unsigned i = 0; i < 2 && result == 0; i++)
         result = qcow2_sync(q, QCOW2_SYNC_REFCOUNTS);
     return result;

@@ -55,6 +55,7 @@ struct trial {
     struct image *image;
     struct state state;
     GArray *ops;      /* struct done_op */
+    GArray *beside;   /* the same, done while another was */
     GPtrArray *saved; /* struct saved: all snapshots there ever were */
     uint64_t next;
     size_t start; /* events before the first operation */
@@ -144,6 +145,45 @@ static struct saved *pick_saved(struct trial *trial)
     return found;
 }
 
+struct deletion {
+    struct image *image;
+    const char *name;
+    bool failed;
+};
+
+static void *delete_now(void *opaque)
+{
+    struct deletion *deletion = opaque;
+
+    deletion->failed = !image_snapshot_delete(deletion->image, deletion->name, NULL);
+    return NULL;
+}
+
+static void pick_sectors(struct trial *trial, struct done_op *op)
+{
+    op->number = ++trial->next;
+    op->first = rnd(trial, trial->state.count);
+    op->count = 1 + rnd(trial, 40);
+    op->count = MIN(op->count, trial->state.count - op->first);
+}
+
+/* Requests run while its clusters are freed. */
+static bool delete_beside_writes(struct trial *trial, const char *name)
+{
+    struct deletion deletion = {.image = trial->image, .name = name};
+    GThread *thread = g_thread_new("deletion", delete_now, &deletion);
+
+    for (unsigned n = rnd(trial, 4); n > 0; n--) {
+        struct done_op op = {.kind = OP_WRITE};
+
+        pick_sectors(trial, &op);
+        op.failed = do_write(trial, &op) != 0;
+        g_array_append_val(trial->beside, op);
+    }
+    g_thread_join(thread);
+    return !deletion.failed;
+}
+
 static bool do_snapshot(struct trial *trial, struct done_op *op, bool *ret_failed)
 {
     struct image_snapshot description = {.name = NULL};
@@ -167,7 +207,7 @@ static bool do_snapshot(struct trial *trial, struct done_op *op, bool *ret_faile
         op->after = saved->state;
         *ret_failed = !image_snapshot_apply(trial->image, saved->name, NULL);
     } else
-        *ret_failed = !image_snapshot_delete(trial->image, saved->name, NULL);
+        *ret_failed = !delete_beside_writes(trial, saved->name);
     return true;
 }
 
@@ -227,6 +267,28 @@ static void learn(struct trial *trial, struct done_op *op)
         memcpy(&op->after.sectors[i], buffer + i * SECTOR, 8);
 }
 
+/* The operation is over. */
+static void note(struct trial *trial, struct done_op *op)
+{
+    learn(trial, op);
+    op->end = recording_count(trial->recording);
+    trial->state = op->after;
+    g_array_append_val(trial->ops, *op);
+}
+
+/* They come after what they were done beside, which flushed none of them for certain. */
+static void note_beside(struct trial *trial)
+{
+    for (guint i = 0; i < trial->beside->len; i++) {
+        struct done_op *op = &g_array_index(trial->beside, struct done_op, i);
+
+        op->after = trial->state;
+        set_range(op, op->number);
+        note(trial, op);
+    }
+    g_array_set_size(trial->beside, 0);
+}
+
 static void operate(struct trial *trial, unsigned operations)
 {
     static const enum op_kind kinds[] = {OP_WRITE, OP_WRITE, OP_WRITE,   OP_WRITE,  OP_ZERO,
@@ -236,16 +298,11 @@ static void operate(struct trial *trial, unsigned operations)
     for (unsigned i = 0; i < operations; i++) {
         struct done_op op = {.kind = kinds[rnd(trial, G_N_ELEMENTS(kinds))]};
 
-        op.number = ++trial->next;
-        op.first = rnd(trial, trial->state.count);
-        op.count = 1 + rnd(trial, 40);
-        op.count = MIN(op.count, trial->state.count - op.first);
+        pick_sectors(trial, &op);
         if (!run_op(trial, &op))
             continue;
-        learn(trial, &op);
-        op.end = recording_count(trial->recording);
-        trial->state = op.after;
-        g_array_append_val(trial->ops, op);
+        note(trial, &op);
+        note_beside(trial);
     }
 }
 
@@ -433,6 +490,7 @@ static void begin(struct trial *trial)
     }
     trial->ops = g_array_new(FALSE, FALSE, sizeof(struct done_op));
     g_array_set_clear_func(trial->ops, clear_op);
+    trial->beside = g_array_new(FALSE, FALSE, sizeof(struct done_op));
     trial->saved = g_ptr_array_new_with_free_func(free_saved);
     trial->next = 0;
     create_image(trial);
@@ -442,6 +500,8 @@ static void end(struct trial *trial)
 {
     recording_free(trial->recording);
     g_array_unref(trial->ops);
+    if (trial->beside != NULL)
+        g_array_unref(trial->beside);
     g_ptr_array_unref(trial->saved);
 }
 

@@ -20,6 +20,7 @@
 #define DEFAULT_SECONDS 25
 #define MAX_SNAPSHOTS 6
 #define IN_FLIGHT 8
+#define FLIGHTS_BESIDE 4
 #define BUFFER_ALIGNMENT 4096
 
 struct model_snapshot {
@@ -393,6 +394,36 @@ static void busy(struct run *run)
     land(run, &squadron);
 }
 
+struct deletion {
+    struct run *run;
+    struct model_snapshot *model;
+};
+
+static void *delete_now(void *opaque)
+{
+    struct deletion *deletion = opaque;
+    g_autoptr(GError) error = NULL;
+
+    must(deletion->run, image_snapshot_delete(deletion->run->image, deletion->model->name, &error),
+         error, "deleting a snapshot beside requests");
+    return NULL;
+}
+
+/* What it held is freed while requests run. */
+static void delete_beside(struct run *run)
+{
+    struct deletion deletion = {run, any_snapshot(run)};
+    GThread *thread;
+
+    if (deletion.model == NULL)
+        return;
+    thread = g_thread_new("deletion", delete_now, &deletion);
+    for (unsigned i = 0; i < FLIGHTS_BESIDE; i++)
+        fly(run);
+    g_thread_join(thread);
+    g_ptr_array_remove(run->snapshots, deletion.model);
+}
+
 static bool has_direct(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -461,6 +492,8 @@ static void batch(struct run *run)
         flatten,
         busy,
         busy,
+        delete_beside,
+        delete_beside,
     };
 
     for (unsigned n = 4 + rnd(run, 12); n > 0; n--)
