@@ -63,7 +63,9 @@ dist_check_SCRIPTS += tests/disk_verbs.sh
 TESTS += tests/disk_verbs.sh
 
 # For tests/bench/disk_bench.py.
-check_PROGRAMS += tests/bench/disk_bench
+check_PROGRAMS += tests/bench/disk_bench tests/bench/disk_hold
 tests_bench_disk_bench_SOURCES = tests/bench/disk_bench.c
 tests_bench_disk_bench_LDADD = $(formats_test_libs)
+tests_bench_disk_hold_SOURCES = tests/bench/disk_hold.c
+tests_bench_disk_hold_LDADD = $(formats_test_libs)
 EXTRA_DIST += tests/bench/disk_bench.py

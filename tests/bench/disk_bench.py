@@ -27,6 +27,7 @@ build = os.path.abspath(sys.argv[1])
 scratch = tempfile.mkdtemp(prefix="disk-bench-", dir=sys.argv[2] if len(sys.argv) > 2 else None)
 vmdesk = os.path.join(build, "vmdesk")
 bench = os.path.join(build, "tests/bench/disk_bench")
+hold = os.path.join(build, "tests/bench/disk_hold")
 
 
 def run(*command):
@@ -187,6 +188,20 @@ def snapshots():
     forget("big.qcow2")
 
 
+def holds():
+    """How long requests wait for work on snapshots, beside which they run: at worst."""
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata",
+        image("big.qcow2"), 32 * GIB)
+    print("| What | takes | read | write | flush |\n|---|---|---|---|---|")
+    for what in ("create", "delete") * ROUNDS:
+        took, *longest = (float(word) * 1000 for word in run(hold, image("big.qcow2"), what, "s")
+                          .split())
+        print(f"| snapshot {what} | {took:.1f} ms | " +
+              " | ".join(f"{one:.1f} ms" for one in longest) + " |", flush=True)
+    forget("big.qcow2")
+    print()
+
+
 def conversions():
     for title, source, target, our_options, options in (
             ("raw to qcow2", "full.raw", "out.qcow2", [], []),
@@ -216,9 +231,18 @@ PARTS = {
     "snapshots": snapshots,
     "conversions": conversions,
 }
+# Which are compared with nothing else.
+ALONE = {"holds": holds}
 
 
 def main():
+    names = sys.argv[3:] or [*PARTS, *ALONE]
+    for name in names:
+        if name in ALONE:
+            ALONE[name]()
+    parts = [name for name in names if name not in ALONE]
+    if not parts:
+        return
     run("qemu-img", "create", "-q", "-f", "raw", image("full.raw"), SIZE)
     with open(image("full.raw"), "r+b") as file:
         for _ in range(SIZE // (16 * MIB)):
@@ -230,7 +254,7 @@ def main():
     run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", image("full.raw"), image("full.qcow2"))
     print("| What | vmdesk | QEMU | times as fast as QEMU | of the plain file |\n"
           "|---|---|---|---|---|")
-    for name in sys.argv[3:] or PARTS:
+    for name in parts:
         PARTS[name]()
 
 
