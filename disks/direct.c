@@ -27,6 +27,7 @@ struct direct {
     bool partial;   /* a write of parts of blocks */
     bool left;      /* a write was left to direct_write(), which it has not come to yet */
     unsigned waiting;
+    uint64_t least; /* under the lock: bytes that the file has been given, and is not cut below */
 };
 
 static bool is_alignment(uint64_t value)
@@ -198,10 +199,36 @@ void direct_end(struct direct *direct)
     end(direct, false);
 }
 
+int direct_truncate(struct direct *direct, uint64_t size)
+{
+    int result;
+
+    g_mutex_lock(&direct->lock);
+    result = ftruncate(direct->fd, size) < 0 ? -errno : 0;
+    if (result == 0)
+        direct->least = size;
+    g_mutex_unlock(&direct->lock);
+    return result;
+}
+
+/* Cuts off what a write of whole blocks has added to a file that was `before` long. */
+static int cut_off(struct direct *direct, uint64_t before, uint64_t end)
+{
+    int result = 0;
+
+    g_mutex_lock(&direct->lock);
+    before = MAX(before, direct->least);
+    if (end > before && ftruncate(direct->fd, before) < 0)
+        result = -errno;
+    g_mutex_unlock(&direct->lock);
+    return result;
+}
+
 /* Writes whole blocks, of which some held other data as well. The file must not become longer for
  * that. */
-static ssize_t bounce_write(struct bounce *bounce, int fd, const struct iovec *iov)
+static ssize_t bounce_write(struct bounce *bounce, struct direct *direct, const struct iovec *iov)
 {
+    int fd = direct->fd, result = 0;
     uint64_t end_wanted = bounce->start + bounce->head + bounce->wanted;
     struct stat st;
     ssize_t moved;
@@ -216,9 +243,10 @@ static ssize_t bounce_write(struct bounce *bounce, int fd, const struct iovec *i
     moved = pwrite(fd, bounce->memory, bounce->length, bounce->start);
     if (moved < 0)
         return -errno;
-    if (S_ISREG(st.st_mode) && bounce->start + moved > MAX((uint64_t)st.st_size, end_wanted) &&
-        ftruncate(fd, MAX((uint64_t)st.st_size, end_wanted)) < 0)
-        return -errno;
+    if (S_ISREG(st.st_mode))
+        result = cut_off(direct, MAX((uint64_t)st.st_size, end_wanted), bounce->start + moved);
+    if (result < 0)
+        return result;
     return (size_t)moved > bounce->head ? MIN(moved - bounce->head, bounce->wanted) : 0;
 }
 
@@ -238,7 +266,7 @@ ssize_t direct_write(struct direct *direct, const struct iovec *iov, unsigned co
         moved = pwritev(direct->fd, iov, count, offset);
         moved = moved < 0 ? -errno : moved;
     } else if (partial) {
-        moved = bounce_write(&bounce, direct->fd, iov);
+        moved = bounce_write(&bounce, direct, iov);
     } else {
         copy_iov(iov, bounce.memory, bounce.wanted, false);
         moved = pwrite(direct->fd, bounce.memory, bounce.length, bounce.start);

@@ -34,5 +34,7 @@ bool direct_fits(const struct direct *direct, const struct iovec *iov, unsigned 
  * the kernel else has a thread of its own end it. */
 bool direct_try_begin(struct direct *direct);
 void direct_end(struct direct *direct);
+/* As truncate of struct file_ops, beside writes. */
+int direct_truncate(struct direct *direct, uint64_t size);
 
 #endif

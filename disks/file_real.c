@@ -218,7 +218,11 @@ static int real_size(struct file *file, uint64_t *ret_size)
 
 static int real_truncate(struct file *file, uint64_t size)
 {
-    return ftruncate(to_real(file)->fd, size) < 0 ? -errno : 0;
+    struct real_file *real = to_real(file);
+
+    if (real->direct != NULL)
+        return direct_truncate(real->direct, size);
+    return ftruncate(real->fd, size) < 0 ? -errno : 0;
 }
 
 static int real_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
