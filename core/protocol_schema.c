@@ -192,8 +192,8 @@ static const struct protocol_command commands[] = {
     {
         .name = "query-block-jobs",
         .help = "The work under way on disks.",
-        .result = "an array of objects: type (stream, commit, snapshot-create, snapshot-delete or "
-                  "snapshot-rename), device, len and offset (how far it is)",
+        .result = "an array of objects: type (stream, commit, snapshot-create, snapshot-delete, "
+                  "snapshot-rename or resize), device, len and offset (how far it is)",
         .arguments = no_arguments,
     },
     {
@@ -237,6 +237,15 @@ static const struct protocol_command commands[] = {
             ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."},
                       {"name", PROTOCOL_STRING, false, 1, 255, "The snapshot's name or id."},
                       {"new-name", PROTOCOL_STRING, false, 1, 255, "Its name from then on."}),
+    },
+    {
+        .name = "block_resize",
+        .help = "Make a disk larger. The guest sees it after a reset of the machine or of the "
+                "disk's link.",
+        .result = "nothing, when it is",
+        .arguments = ARGUMENTS({"device", PROTOCOL_STRING, false, 1, 64, "disk0 to disk3."},
+                               {"size", PROTOCOL_INT, false, 512, INT64_MAX,
+                                "Its size from then on, in bytes: a multiple of 512."}),
     },
     {
         .name = "device_add",

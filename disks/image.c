@@ -116,7 +116,12 @@ void image_close(struct image *image)
 
 uint64_t image_size(const struct image *image)
 {
-    return image->size;
+    return __atomic_load_n(&image->size, __ATOMIC_RELAXED);
+}
+
+void image_set_size(struct image *image, uint64_t size)
+{
+    __atomic_store_n(&image->size, size, __ATOMIC_RELAXED);
 }
 
 bool image_read_only(const struct image *image)
@@ -157,6 +162,7 @@ static bool iov_has_length(const struct block_request *request)
 static int check_request(const struct image *image, const struct block_request *request)
 {
     bool moves = request->op == BLOCK_READ || request->op == BLOCK_WRITE;
+    uint64_t size = image_size(image);
 
     if (request->op == BLOCK_FLUSH)
         return 0;
@@ -164,7 +170,7 @@ static int check_request(const struct image *image, const struct block_request *
         return EINVAL;
     if (request->offset % IMAGE_SECTOR_SIZE != 0 || request->length % IMAGE_SECTOR_SIZE != 0)
         return EINVAL;
-    if (request->offset > image->size || request->length > image->size - request->offset)
+    if (request->offset > size || request->length > size - request->offset)
         return EINVAL;
     if (moves && !iov_has_length(request))
         return EINVAL;

@@ -69,7 +69,7 @@ struct image {
     struct image *backing; /* opened by the format with image_open_backing(); closed by image.c */
     struct image *above;   /* what lies on it and owns it */
     unsigned depth;        /* images above it in the chain */
-    uint64_t size;         /* bytes, as the guest sees it */
+    uint64_t size;         /* bytes, as the guest sees it; beside requests: image_size() */
     bool read_only;
     enum image_cache cache;
     void *state;   /* the format's */
@@ -83,6 +83,9 @@ extern const struct image_ops image_vdi;
 extern const struct image_ops image_vhd;
 extern const struct image_ops image_vhdx;
 extern const struct image_ops image_vmdk;
+
+/* What its size becomes. Requests see it from then on. */
+void image_set_size(struct image *image, uint64_t size);
 
 /* The end of a request, which may be any thread that its file or the I/O context has. error: a
  * positive errno. */

@@ -80,7 +80,7 @@ bool image_get_info(struct image *image, struct image_info *ret_info, GError **e
 {
     struct image_info info = {
         .format = image->ops->name,
-        .virtual_size = image->size,
+        .virtual_size = image_size(image),
         .details = g_ptr_array_new(),
     };
     struct stat st;

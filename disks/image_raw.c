@@ -158,7 +158,7 @@ static bool raw_resize(struct image *image, uint64_t size, unsigned flags,
             file->ops->truncate(file, image->size);
         return false;
     }
-    image->size = size;
+    image_set_size(image, size);
     return true;
 }
 

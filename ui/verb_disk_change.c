@@ -7,6 +7,7 @@
 #include "disks/image_copy.h"
 #include "ui/disk_verbs.h"
 #include "ui/output.h"
+#include "ui/remote.h"
 
 static bool resize(const struct verb_call *call, struct image *image, uint64_t size, GError **err)
 {
@@ -26,6 +27,32 @@ static bool resize(const struct verb_call *call, struct image *image, uint64_t s
     return done;
 }
 
+/* The disk of a running machine: its engine makes it larger. */
+static bool resize_live(const struct verb_call *call, struct disk_live *live, uint64_t size,
+                        bool add, GError **err)
+{
+    struct disk_progress *progress;
+    json_t *images;
+    bool done;
+
+    if (verb_has(call, "shrink") || verb_value(call, "preallocation") != NULL)
+        return vmdesk_fail(err, VMDESK_ERROR_BUSY,
+                           "The machine of %s is running: --shrink and --preallocation are for "
+                           "disks of machines that are off.",
+                           call->arguments[0]);
+    images = disk_live_query(live, "query-block-image", err);
+    if (images == NULL)
+        return false;
+    if (add)
+        size += remote_integer(json_array_get(images, 0), "virtual-size");
+    json_decref(images);
+    progress = disk_progress_new("Resizing");
+    done = disk_live_run(live, "block_resize", json_pack("{s:I}", "size", (json_int_t)size),
+                         disk_progress_of(progress), err);
+    disk_progress_free(progress);
+    return done;
+}
+
 bool verb_disk_resize(const struct verb_call *call, GError **err)
 {
     const char *path = call->arguments[0], *text = call->arguments[1];
@@ -34,8 +61,10 @@ bool verb_disk_resize(const struct verb_call *call, GError **err)
     uint64_t size;
 
     if (!disk_parse_size(path, text + add, &size, err) ||
-        !disk_open(&disk, call, path, DISK_WRITE, err))
+        !disk_open(&disk, call, path, DISK_WRITE | DISK_LIVE, err))
         return false;
+    if (disk.live != NULL)
+        return disk_close(&disk, resize_live(call, disk.live, size, add, err), err);
     if (add)
         size += image_size(disk.image); /* neither is more than half of what fits */
     return disk_close(&disk, resize(call, disk.image, size, err), err);

@@ -336,9 +336,11 @@ static const struct verb verbs[] = {
     {
         .name = "disk resize",
         .help = "give a disk image another size",
-        .details = "A SIZE that starts with + is added. Partitions and file systems inside stay "
-                   "as they are: grow them in the guest, and shrink them there first. " IMAGE_RULE
-                       FORMAT_RULE,
+        .details =
+            "A SIZE that starts with + is added. Partitions and file systems inside stay "
+            "as they are: grow them in the guest, and shrink them there first. The disk of a "
+            "running machine can become larger; its guest sees that after a restart, or when "
+            "it lets go of the disk and looks for it again. " LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE, {"SIZE", VALUE_SIZE}},
         .options = OPTIONS(FORMAT,
                            {"shrink", 's', VALUE_NONE, NULL,

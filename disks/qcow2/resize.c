@@ -39,7 +39,7 @@ int qcow2_switch_l1(struct qcow2 *q, uint64_t *l1, uint32_t entries, uint64_t si
             qcow2_unalloc(q, offset, clusters);
     } else {
         qcow2_free(q, old_offset, old_clusters, false);
-        q->image->size = size;
+        image_set_size(q->image, size);
         g_free(q->l1);
         q->l1 = l1;
         g_hash_table_remove_all(q->l1_dirty);
@@ -79,8 +79,10 @@ static int write_size(struct qcow2 *q, uint64_t size)
 
     header.size = size;
     result = qcow2_header_switch(q, &header, &unknown);
+    g_mutex_lock(&q->lock);
     if (result == 0)
-        q->image->size = size;
+        image_set_size(q->image, size);
+    g_mutex_unlock(&q->lock);
     return result;
 }
 

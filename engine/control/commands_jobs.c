@@ -7,8 +7,8 @@
 
 static const char *type_name(enum machine_job_kind kind)
 {
-    static const char *const names[] = {"stream", "commit", "snapshot-create", "snapshot-delete",
-                                        "snapshot-rename"};
+    static const char *const names[] = {"stream",          "commit",          "snapshot-create",
+                                        "snapshot-delete", "snapshot-rename", "resize"};
 
     return names[kind];
 }
@@ -21,7 +21,8 @@ static json_t *describe_job(const struct machine_job *job)
                      (json_int_t)job->total, "offset", (json_int_t)job->done);
 }
 
-/* Whoever asked for a snapshot waits for the reply; the end of long work is told to everybody. */
+/* Whoever asked for a snapshot or another size waits for the reply; the end of long work is told to
+ * everybody. */
 static void on_ended(void *opaque, const struct machine_job *job, const GError *error)
 {
     struct control_server *server = opaque;
@@ -68,6 +69,7 @@ static bool start(struct control_request *request, const json_t *arguments,
         .kind = kind,
         .snapshot = json_string_value(json_object_get(arguments, "name")),
         .new_name = json_string_value(json_object_get(arguments, "new-name")),
+        .size = json_integer_value(json_object_get(arguments, "size")),
         .ended = on_ended,
         .opaque = request->server,
     };
@@ -98,7 +100,7 @@ static void block_commit(struct control_request *request, const json_t *argument
         control_return(request, NULL);
 }
 
-/* The client is gone: the snapshot is made all the same. */
+/* The client is gone: the work is done all the same. */
 static void forget_request(struct control_request *request)
 {
     *(struct control_request **)request->work = NULL;
@@ -129,6 +131,11 @@ static void snapshot_delete(struct control_request *request, const json_t *argum
 static void snapshot_rename(struct control_request *request, const json_t *arguments)
 {
     start_and_wait(request, arguments, MACHINE_JOB_SNAPSHOT_RENAME);
+}
+
+static void block_resize(struct control_request *request, const json_t *arguments)
+{
+    start_and_wait(request, arguments, MACHINE_JOB_RESIZE);
 }
 
 /* Answers with what describe tells of the disk that the argument names. */
@@ -207,6 +214,7 @@ const struct control_handler control_job_handlers[] = {
     {"blockdev-snapshot-internal-sync", snapshot_create},
     {"blockdev-snapshot-delete-internal-sync", snapshot_delete},
     {"blockdev-snapshot-rename-internal-sync", snapshot_rename},
+    {"block_resize", block_resize},
     {"query-block-image", query_block_image},
     {"query-snapshots", query_snapshots},
     {"query-block-jobs", query_block_jobs},

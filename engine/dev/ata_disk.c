@@ -30,7 +30,7 @@ struct trim {
 struct ata_disk {
     struct ata_device device;
     struct image *image;
-    uint64_t sectors;
+    uint64_t sectors; /* as of the last hard reset */
     char serial[SERIAL_SIZE + 1];
     bool write_cache, look_ahead, standby;
     uint8_t multiple; /* sectors of a READ or WRITE MULTIPLE block; 0: not set */
@@ -560,6 +560,13 @@ static void disk_execute(struct ata_device *device, struct ahci_command *command
     row->run(disk, command, row);
 }
 
+/* The image may have become larger. Who identifies the disk again with its link up must find it as
+ * it was: Linux lets go of one that has another size, with all that is mounted. */
+static void take_size(struct ata_disk *disk)
+{
+    disk->sectors = MIN(image_size(disk->image) / SECTOR, (UINT64_C(1) << 48) - 1);
+}
+
 static void disk_reset(struct ata_device *device, bool hard, struct ata_registers *ret_signature)
 {
     struct ata_disk *disk = to_disk(device);
@@ -567,6 +574,7 @@ static void disk_reset(struct ata_device *device, bool hard, struct ata_register
     disk->queue_error = false;
     disk->standby = false;
     if (hard) {
+        take_size(disk);
         disk->multiple = 0;
         disk->write_cache = disk->look_ahead = true;
         disk->udma = 0x100 << UDMA_DEFAULT;
@@ -590,7 +598,7 @@ struct ata_device *ata_disk_new(struct image *image, const char *serial)
 
     disk->device.ops = &ops;
     disk->image = image;
-    disk->sectors = MIN(image_size(image) / SECTOR, (UINT64_C(1) << 48) - 1);
+    take_size(disk);
     g_strlcpy(disk->serial, serial, sizeof(disk->serial));
     return &disk->device;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "engine/machine/machine_jobs.h"
 
+#include <inttypes.h>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "disks/image_job.h"
@@ -16,8 +18,9 @@ struct running_job {
 
 static const char *kind_name(enum machine_job_kind kind)
 {
-    static const char *const names[] = {"streaming", "committing", "taking a snapshot",
-                                        "deleting a snapshot", "renaming a snapshot"};
+    static const char *const names[] = {"streaming",           "committing",
+                                        "taking a snapshot",   "deleting a snapshot",
+                                        "renaming a snapshot", "resizing"};
 
     return names[kind];
 }
@@ -39,6 +42,8 @@ static bool work(struct image *image, const struct image_progress *progress, voi
         return image_tree_delete(image, running->snapshot, err);
     case MACHINE_JOB_SNAPSHOT_RENAME:
         return image_snapshot_rename(image, running->snapshot, running->new_name, err);
+    case MACHINE_JOB_RESIZE:
+        return image_resize(image, running->job.size, 0, IMAGE_PREALLOCATION_OFF, progress, err);
     }
     g_return_val_if_reached(false);
 }
@@ -77,6 +82,17 @@ struct image *machine_disk(struct machine *machine, unsigned disk, GError **err)
     return NULL;
 }
 
+/* The guest may use all that the disk has. */
+static bool can_have_size(const struct machine_job *job, const struct image *image, GError **err)
+{
+    if (job->kind != MACHINE_JOB_RESIZE || job->size >= image_size(image))
+        return true;
+    return vmdesk_fail(err, VMDESK_ERROR_BUSY,
+                       "disk%u has %" PRIu64 " bytes, and cannot become smaller while the machine "
+                       "runs: turn the machine off first.",
+                       job->disk, image_size(image));
+}
+
 bool machine_job_start(struct machine *machine, const struct machine_job *job, GError **err)
 {
     struct image *image = machine_disk(machine, job->disk, err);
@@ -93,6 +109,8 @@ bool machine_job_start(struct machine *machine, const struct machine_job *job, G
         return vmdesk_fail(err, VMDESK_ERROR_INVALID,
                            "disk%u is attached read-only: change that while the machine is off.",
                            job->disk);
+    if (!can_have_size(job, image, err))
+        return false;
     running = g_new0(struct running_job, 1);
     running->machine = machine;
     running->job = *job;

@@ -20,13 +20,15 @@ enum machine_job_kind {
     MACHINE_JOB_SNAPSHOT_CREATE,
     MACHINE_JOB_SNAPSHOT_DELETE,
     MACHINE_JOB_SNAPSHOT_RENAME,
+    MACHINE_JOB_RESIZE, /* the disk becomes larger */
 };
 
 struct machine_job {
     enum machine_job_kind kind;
     unsigned disk;
-    const char *snapshot; /* its name; NULL with STREAM and COMMIT */
+    const char *snapshot; /* its name, of the SNAPSHOT kinds; else NULL */
     const char *new_name; /* rename */
+    uint64_t size;        /* resize; bytes */
     /* error: NULL for success; VMDESK_ERROR_CANCELLED after machine_job_cancel(). Not called for a
      * job that ends with the machine. May be NULL. */
     void (*ended)(void *opaque, const struct machine_job *job, const GError *error);

@@ -244,10 +244,11 @@ static struct model_snapshot *any_snapshot(struct run *run)
     return run->snapshots->len > 0 ? run->snapshots->pdata[rnd(run, run->snapshots->len)] : NULL;
 }
 
-static void must(struct run *run, bool done, GError *error, const char *what)
+/* error is what `done` sets; arguments are evaluated in any order. */
+static void must(struct run *run, bool done, GError **error, const char *what)
 {
     if (!done)
-        oracle_fail(run->oracle, "%s: %s", what, error->message);
+        oracle_fail(run->oracle, "%s: %s", what, (*error)->message);
 }
 
 static void snapshot_create(struct run *run)
@@ -270,7 +271,7 @@ static void snapshot_create(struct run *run)
         free_snapshot(model); /* it counts to 1 or 3 */
         return;
     }
-    must(run, done, error, "making a snapshot");
+    must(run, done, &error, "making a snapshot");
     g_ptr_array_add(run->snapshots, model);
 }
 
@@ -286,7 +287,7 @@ static void snapshot_apply(struct run *run)
     if (!done && run->create.refcount_bits <= 2 &&
         g_error_matches(error, VMDESK_ERROR, VMDESK_ERROR_UNSUPPORTED))
         return;
-    must(run, done, error, "applying a snapshot");
+    must(run, done, &error, "applying a snapshot");
     memset(run->data, 0, MAX_SIZE);
     memcpy(run->data, model->data, model->size);
     run->size = model->size;
@@ -299,7 +300,8 @@ static void snapshot_delete(struct run *run)
 
     if (model == NULL)
         return;
-    must(run, image_snapshot_delete(run->image, model->name, &error), error, "deleting a snapshot");
+    must(run, image_snapshot_delete(run->image, model->name, &error), &error,
+         "deleting a snapshot");
     g_ptr_array_remove(run->snapshots, model);
 }
 
@@ -312,7 +314,7 @@ static void snapshot_rename(struct run *run)
     if (model == NULL)
         return;
     name = g_strdup_printf("renamed %u", run->names++);
-    must(run, image_snapshot_rename(run->image, model->name, name, &error), error,
+    must(run, image_snapshot_rename(run->image, model->name, name, &error), &error,
          "renaming a snapshot");
     g_free(model->name);
     model->name = name;
@@ -327,7 +329,7 @@ static void resize(struct run *run)
     if (run->backing_data != NULL && !run->create.extended_l2)
         preallocation = IMAGE_PREALLOCATION_OFF;
     must(run, image_resize(run->image, size, IMAGE_RESIZE_SHRINK, preallocation, NULL, &error),
-         error, "resizing");
+         &error, "resizing");
     if (size < run->size)
         memset(run->data + size, 0, run->size - size);
     run->size = size;
@@ -344,15 +346,15 @@ static void compress_cluster(struct run *run)
         return;
     memset(run->data + offset, rnd(run, 256), length);
     run->data[offset + rnd(run, length)] = rnd(run, 256);
-    must(run, image_write_compressed(run->image, run->data + offset, offset, length, &error), error,
-         "compressing");
+    must(run, image_write_compressed(run->image, run->data + offset, offset, length, &error),
+         &error, "compressing");
 }
 
 static void compact(struct run *run)
 {
     g_autoptr(GError) error = NULL;
 
-    must(run, image_compact(run->image, NULL, &error), error, "compacting");
+    must(run, image_compact(run->image, NULL, &error), &error, "compacting");
 }
 
 static void commit(struct run *run)
@@ -361,7 +363,7 @@ static void commit(struct run *run)
 
     if (run->backing_data == NULL || run->snapshots->len > 0 || run->create.data_file != NULL)
         return;
-    must(run, image_commit(run->image, NULL, &error), error, "committing");
+    must(run, image_commit(run->image, NULL, &error), &error, "committing");
     run->backing_size = MAX(run->backing_size, run->size);
     memcpy(run->backing_data, run->data, run->size);
 }
@@ -372,7 +374,7 @@ static void flatten(struct run *run)
 
     if (run->backing_data == NULL || run->snapshots->len > 0 || rnd(run, 4) != 0)
         return;
-    must(run, image_flatten(run->image, NULL, &error), error, "flattening");
+    must(run, image_flatten(run->image, NULL, &error), &error, "flattening");
     g_clear_pointer(&run->backing_data, g_free);
     run->create.backing = NULL;
 }
@@ -405,7 +407,7 @@ static void *delete_now(void *opaque)
     g_autoptr(GError) error = NULL;
 
     must(deletion->run, image_snapshot_delete(deletion->run->image, deletion->model->name, &error),
-         error, "deleting a snapshot beside requests");
+         &error, "deleting a snapshot beside requests");
     return NULL;
 }
 
@@ -422,6 +424,20 @@ static void delete_beside(struct run *run)
         fly(run);
     g_thread_join(thread);
     g_ptr_array_remove(run->snapshots, deletion.model);
+}
+
+/* The disk becomes larger while requests run. */
+static void grow_beside(struct run *run)
+{
+    uint64_t wanted = pick_size(run), size = MAX(run->size, wanted);
+    g_autoptr(GError) error = NULL;
+    struct squadron squadron;
+
+    take_off(run, &squadron);
+    must(run, image_resize(run->image, size, 0, IMAGE_PREALLOCATION_OFF, NULL, &error), &error,
+         "growing beside requests");
+    land(run, &squadron);
+    run->size = size;
 }
 
 static bool has_direct(const char *path)
@@ -494,6 +510,7 @@ static void batch(struct run *run)
         busy,
         delete_beside,
         delete_beside,
+        grow_beside,
     };
 
     for (unsigned n = 4 + rnd(run, 12); n > 0; n--)

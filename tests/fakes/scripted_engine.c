@@ -146,9 +146,12 @@ static void run_disk(struct fake *fake, const char *command, const json_t *argum
     const char *device = json_string_value(json_object_get(arguments, "device"));
     const char *name = json_string_value(json_object_get(arguments, "name"));
     const char *new_name = json_string_value(json_object_get(arguments, "new-name"));
+    json_int_t size = json_integer_value(json_object_get(arguments, "size"));
+    g_autofree char *size_text =
+        size != 0 ? g_strdup_printf("%" JSON_INTEGER_FORMAT, size) : g_strdup("");
     g_autofree char *line =
-        g_strdup_printf("%s %s %s%s%s\n", command, device ? device : "", name ? name : "",
-                        new_name ? " " : "", new_name ? new_name : "");
+        g_strdup_printf("%s %s %s%s%s%s\n", command, device ? device : "", name ? name : "",
+                        new_name ? " " : "", new_name ? new_name : "", size_text);
 
     append(fake, ".disk", line, strlen(line));
     if (strcmp(command, "block-job-cancel") == 0 && fake->job)
@@ -201,7 +204,8 @@ static void run_action(struct fake *fake, const char *command, const json_t *arg
         g_main_loop_quit(fake->loop);
     } else if (strcmp(command, "input-send-event") == 0) {
         note_keys(fake, arguments);
-    } else if (g_str_has_prefix(command, "block-") || g_str_has_prefix(command, "blockdev-snap")) {
+    } else if (g_str_has_prefix(command, "block-") || g_str_has_prefix(command, "block_") ||
+               g_str_has_prefix(command, "blockdev-snap")) {
         run_disk(fake, command, arguments);
     } else if (g_str_has_prefix(command, "usb-")) {
         note_usb(fake, command, arguments);

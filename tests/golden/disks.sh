@@ -139,6 +139,16 @@ wait_for '/other/big.raw (raw)'
 keys g Enter
 wait_for 'the machine runs'
 golden disks-running-menu
+keys r
+wait_for 'only larger while'
+keys C-u
+typed '128M'
+keys Enter
+wait_for 'Resizing: done'
+eventually 'the engine takes the size' grep -q '^block_resize disk0 134217728' \
+    "$VMDESK_FAKE/box.disk"
+keys Enter
+wait_for 'Take a snapshot...'
 keys s
 wait_for 'A name for what'
 typed 'live'

@@ -64,7 +64,6 @@ END
 
 # What cannot be while it runs, and what has its file.
 refuses "vmdesk stop box" "$VMDESK" disk snapshot apply box:disk0 one
-refuses "vmdesk stop box" "$VMDESK" disk resize box:disk0 +1M
 refuses "vmdesk stop box" "$VMDESK" disk check box:disk0
 refuses "vmdesk stop box" "$VMDESK" disk convert box:disk0 copy.qcow2
 refuses 'box:disk0' "$VMDESK" disk snapshot create box.qcow2 one
@@ -72,7 +71,7 @@ refuses 'in use' "$VMDESK" disk snapshot create box.qcow2 one
 refuses 'box:disk1' "$VMDESK" disk resize slow.qcow2 +1M
 refuses 'it has disk0, disk1' "$VMDESK" disk info box:disk3
 refuses 'no machine' "$VMDESK" disk info none:disk0
-"$VMDESK" disk resize box:disk0 +1M 2>/dev/null
+"$VMDESK" disk check box:disk0 2>/dev/null
 [ $? = 4 ] || fail "the exit status of what the machine's state forbids"
 
 # Snapshots.
@@ -92,6 +91,13 @@ for name in one 2 three; do
 done
 [ -z "$("$VMDESK" disk snapshot list box:disk0)" ] || fail "snapshots are left"
 [ "$("$VMDESK" disk snapshot list box:disk0 --json)" = "[]" ] || fail "snapshots are left"
+
+# Larger, beside the guest's writes.
+refuses "turn the machine off" "$VMDESK" disk resize box:disk0 32M
+for size in +512 +1M 96M; do
+    "$VMDESK" disk resize box:disk0 $size || fail "resize $size"
+done
+"$VMDESK" disk info box:disk0 | grep -q "size of the disk .*100663296 bytes" || fail "the size"
 
 # Stopped by a signal, work leaves the disk as it was.
 job() { control box query-block-jobs | grep -q "$1"; }

@@ -137,6 +137,33 @@ START_TEST(identify_device)
 }
 END_TEST
 
+/* A disk that has grown stays as it was until its link is reset. */
+START_TEST(a_disk_that_grows)
+{
+    const struct driver_command identify = {.command = 0xec, .size = 512};
+    const struct driver_command past = {.command = 0x25, .lba = SECTORS, .count = 8, .size = 4096};
+    struct memory_file *file = memory_file_new(DISK_SIZE);
+    struct image *image = driver_image(&d, file, false);
+
+    ahci_attach_disk(d.ahci, 2, image, "VMD0000002");
+    driver_start(&d, 2);
+    ck_assert(image_resize(image, 2 * DISK_SIZE, 0, IMAGE_PREALLOCATION_OFF, NULL, NULL));
+    ck_assert_uint_eq(driver_run(&d, 2, &identify), GOOD);
+    ck_assert_uint_eq(word(100), SECTORS);
+    ck_assert_uint_eq(driver_run(&d, 2, &past), 0x1051); /* IDNF */
+    port_write(&d, 2, PX_CMD, 0x16);
+    port_write(&d, 2, PX_SCTL, 0x301);
+    port_write(&d, 2, PX_SCTL, 0x300);
+    driver_start(&d, 2);
+    ck_assert_uint_eq(driver_run(&d, 2, &identify), GOOD);
+    ck_assert_uint_eq(word(100), 2 * SECTORS);
+    ck_assert_uint_eq(driver_run(&d, 2, &past), GOOD);
+    driver_finish(&d);
+    driver_init(&d);
+    memory_file_free(file);
+}
+END_TEST
+
 START_TEST(identify_into_too_little_memory)
 {
     const struct driver_command command = {.command = 0xec, .size = 100};
@@ -719,6 +746,7 @@ int main(void)
         ports_show_what_they_hold,
         narrow_accesses_reach_their_bytes,
         identify_device,
+        a_disk_that_grows,
         identify_into_too_little_memory,
         reads_and_writes,
         scattered_memory,

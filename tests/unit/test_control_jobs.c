@@ -95,6 +95,51 @@ START_TEST(test_snapshots)
 }
 END_TEST
 
+/* As with snapshots. What is no size never reaches the machine. */
+START_TEST(test_resize)
+{
+    static const char *const bad[] = {"0",      "-512",
+                                      "511",    "1e9",
+                                      "\"1G\"", "9223372036854775808",
+                                      "[512]",  "512,\"force\":true"};
+    g_autoptr(GError) failed = g_error_new(VMDESK_ERROR, VMDESK_ERROR_NO_SPACE, "no room");
+    const char *resize = "{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"disk0\","
+                         "\"size\":9223372036854775807},\"id\":1}";
+    struct user *user = connect_user(), *other = connect_user();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autofree char *line = g_strdup_printf("{\"execute\":\"block_resize\",\"arguments\":{"
+                                                "\"device\":\"disk0\",\"size\":%s}}",
+                                                bad[i]);
+
+        assert_error(ask(user, line), "GenericError", "");
+    }
+    assert_error(ask(user, "{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"disk0\"}}"),
+                 "GenericError", "'size' is missing");
+    assert_error(ask(user, "{\"execute\":\"block_resize\",\"arguments\":{\"device\":\"cd0\","
+                           "\"size\":512}}"),
+                 "DeviceNotFound", "'cd0'");
+    ck_assert_str_eq(machine->log->str, "");
+    ck_assert_ptr_null(ask(user, resize));
+    ck_assert_uint_eq(machine->job.size, INT64_MAX);
+    assert_took(ask(other, "{\"execute\":\"query-block-jobs\"}"),
+                "{\"return\":[{\"device\":\"disk0\",\"len\":100,\"offset\":0,\"type\":"
+                "\"resize\"}]}");
+    assert_error(ask(other, "{\"execute\":\"block-commit\",\"arguments\":{\"device\":\"disk0\"}}"),
+                 "DeviceNotActive", "already");
+    fake_machine_end_job(machine, NULL);
+    assert_took(take(user), "{\"id\":1,\"return\":{}}");
+    ck_assert_ptr_null(take(other));
+    ck_assert_ptr_null(ask(user, resize));
+    fake_machine_end_job(machine, failed);
+    assert_error(take(user), "GenericError", "no room");
+    ck_assert_ptr_null(ask(user, resize));
+    leave(user);
+    fake_machine_end_job(machine, NULL);
+    leave(other);
+}
+END_TEST
+
 START_TEST(test_list_of_snapshots)
 {
     const struct image_create_options create = {.format = "qcow2", .size = 1 << 20};
@@ -183,6 +228,7 @@ int main(void)
     tcase_add_test(tcase, test_stream_and_commit);
     tcase_add_test(tcase, test_failure_and_cancelling);
     tcase_add_test(tcase, test_snapshots);
+    tcase_add_test(tcase, test_resize);
     tcase_add_test(tcase, test_list_of_snapshots);
     tcase_add_test(tcase, test_images);
     return run_suite(suite);

@@ -114,7 +114,7 @@ static const struct {
     const char *what;
     unsigned flags;
 } entries[] = {
-    [ENTRY_RESIZE] = {"Resize...", 'r', DISK_RESIZE, "Resizing", WRITES},
+    [ENTRY_RESIZE] = {"Resize...", 'r', DISK_RESIZE, "Resizing", WRITES | LIVE},
     [ENTRY_CHECK] = {"Check", 'c', DISK_CHECK, "Checking", NEEDS_QCOW2},
     [ENTRY_CONVERT] = {"Convert to qcow2...", 'v', DISK_CONVERT, "Converting", 0},
     [ENTRY_SNAPSHOT_CREATE] = {"Take a snapshot...", 's', DISK_SNAPSHOT_CREATE, "Taking a snapshot",
@@ -266,8 +266,11 @@ static void entry_chosen(struct tui *tui, const struct picker_row *row, void *op
     switch (entry) {
     case ENTRY_RESIZE:
         ask(tui, plan, "Resize",
-            "The new size. Partitions and file systems stay as they are: grow them in the guest, "
-            "and shrink them there first.",
+            menu->socket
+                ? "The new size; only larger while the machine runs. The guest sees it after a "
+                  "restart. Partitions and file systems stay as they are: grow them there."
+                : "The new size. Partitions and file systems stay as they are: grow them in the "
+                  "guest, and shrink them there first.",
             size, "resize", size_accepted);
         break;
     case ENTRY_CHECK:

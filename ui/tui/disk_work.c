@@ -159,6 +159,7 @@ static bool convert(struct disk_work *work, struct image *image,
 static bool change_live(struct disk_work *work, GError **err)
 {
     static const char *const commands[] = {
+        [DISK_RESIZE] = "block_resize",
         [DISK_SNAPSHOT_CREATE] = "blockdev-snapshot-internal-sync",
         [DISK_SNAPSHOT_RENAME] = "blockdev-snapshot-rename-internal-sync",
         [DISK_SNAPSHOT_DELETE] = "blockdev-snapshot-delete-internal-sync",
@@ -168,11 +169,17 @@ static bool change_live(struct disk_work *work, GError **err)
     const struct disk_task *task = &work->task;
     const struct image_progress progress = {step, work};
     struct disk_live *live = open_live(work, task->index, err);
-    bool done = live != NULL && disk_live_run(live, commands[task->kind],
-                                              json_pack("{s:s*, s:s*}", "name", task->argument,
-                                                        "new-name", task->new_name),
-                                              &progress, err);
+    json_t *arguments =
+        task->kind == DISK_RESIZE
+            ? json_pack("{s:I}", "size", (json_int_t)task->size)
+            : json_pack("{s:s*, s:s*}", "name", task->argument, "new-name", task->new_name);
+    bool done;
 
+    if (live == NULL) {
+        json_decref(arguments);
+        return false;
+    }
+    done = disk_live_run(live, commands[task->kind], arguments, &progress, err);
     disk_live_free(live);
     return done;
 }
