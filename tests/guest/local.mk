@@ -4,6 +4,7 @@ GUEST_TESTS = \
 	tests/guest/test_bad_files.sh \
 	tests/guest/test_control_abuse.sh \
 	tests/guest/test_disk_jobs.sh \
+	tests/guest/test_disk_linux.sh \
 	tests/guest/test_disk_live.sh \
 	tests/guest/test_engine_kill.sh \
 	tests/guest/test_grub_cd.sh \
@@ -42,7 +43,7 @@ SOFT_GUEST_TESTS = \
 EXTRA_DIST += $(GUEST_TESTS) tests/guest/lib.sh tests/guest/run.sh \
 	tests/guest/linux.sh tests/guest/stress.sh tests/guest/stress_init.sh \
 	tests/guest/setup.sh tests/guest/programs.c tests/guest/programs.sh tests/guest/programs_init.sh \
-	tests/guest/usb_guest.sh tests/guest/usb_init.sh \
+	tests/guest/disk_init.sh tests/guest/usb_guest.sh tests/guest/usb_init.sh \
 	tests/guest/keys.S tests/guest/snow.S tests/guest/writer.S
 
 .PHONY: check-guest
