@@ -15,12 +15,14 @@
  * closed. */
 int qcow2_extend_file(struct qcow2 *q, uint64_t cluster)
 {
-    uint64_t end = cluster << q->cluster_bits, length, step;
+    uint64_t end = cluster << q->cluster_bits, kept = 0, length, step;
     int result = 0;
 
     if (cluster > (uint64_t)INT64_MAX >> q->cluster_bits)
         return -EFBIG;
-    if (end <= q->file_length)
+    if (q->file->fixed_size && q->reftable_move && !q->reftable_placing)
+        kept = qcow2_reftable_room(q, q->reftable_entries) << q->cluster_bits;
+    if (end + kept <= q->file_length)
         return 0;
     if (q->file->fixed_size)
         return -ENOSPC;

@@ -172,6 +172,7 @@ struct qcow2 {
     uint64_t reftable_entries; /* in memory, which may be more than in the file */
     GHashTable *reftable_dirty;
     bool reftable_move;        /* it has outgrown its place */
+    bool reftable_placing;     /* it gets what was kept for it */
     GPtrArray *snapshots;      /* struct qcow2_snapshot */
     uint64_t snapshots_stored; /* bytes of their table in the file */
 
@@ -239,6 +240,9 @@ int qcow2_refcount_is_one(struct qcow2 *q, uint64_t cluster, struct qcow2_slice 
                           bool *ret_one);
 uint64_t qcow2_refcount_load(const struct qcow2 *q, const uint8_t *table, uint64_t index);
 void qcow2_refcount_store(const struct qcow2 *q, uint8_t *table, uint64_t index, uint64_t value);
+/* Clusters that are kept at the end of a file that cannot grow, for a refcount table of so many
+ * entries to have its new place: without it nothing could be brought to the disk any more. */
+uint64_t qcow2_reftable_room(const struct qcow2 *q, uint64_t entries);
 /* Makes sure that there is a refcount block for the cluster. */
 int qcow2_refcount_cover(struct qcow2 *q, uint64_t cluster);
 

@@ -114,6 +114,14 @@ int qcow2_refcount_find_free(struct qcow2 *q, uint64_t cluster, uint64_t *ret_fr
     return 0;
 }
 
+uint64_t qcow2_reftable_room(const struct qcow2 *q, uint64_t entries)
+{
+    uint64_t clusters = entries * 8 >> q->cluster_bits;
+
+    /* And the blocks that count it. */
+    return clusters + (clusters >> q->block_bits) + 2;
+}
+
 static int reserve_entry(struct qcow2 *q, uint64_t block)
 {
     uint64_t entries = q->reftable_entries;
@@ -127,6 +135,9 @@ static int reserve_entry(struct qcow2 *q, uint64_t block)
     if (block >= QCOW2_MAX_REFTABLE_BYTES / 8)
         return -EFBIG;
     entries = MIN(entries, QCOW2_MAX_REFTABLE_BYTES / 8);
+    if (q->file->fixed_size &&
+        (q->high_water + 1 + qcow2_reftable_room(q, entries)) << q->cluster_bits > q->file_length)
+        return -ENOSPC;
     table = g_try_realloc_n(q->reftable, entries, sizeof(*table));
     if (table == NULL)
         return -ENOMEM;

@@ -121,7 +121,9 @@ static int place_reftable(struct qcow2 *q, struct pieces *pieces)
 
     while (q->reftable_move) {
         clusters = q->reftable_entries * 8 >> q->cluster_bits;
+        q->reftable_placing = true;
         result = qcow2_alloc_table(q, clusters, &offset);
+        q->reftable_placing = false;
         if (result < 0)
             return result;
         if (clusters != q->reftable_entries * 8 >> q->cluster_bits) {
