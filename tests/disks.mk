@@ -81,6 +81,11 @@ TESTS += tests/disks/test_qcow2_kill
 tests_disks_test_qcow2_kill_SOURCES = \
 	tests/disks/oracle.c tests/disks/oracle.h tests/disks/test_qcow2_kill.c
 tests_disks_test_qcow2_kill_LDADD = $(qcow2_test_libs)
+check_PROGRAMS += tests/disks/test_qcow2_device
+TESTS += tests/disks/test_qcow2_device
+tests_disks_test_qcow2_device_SOURCES = \
+	tests/disks/oracle.c tests/disks/oracle.h tests/disks/test_qcow2_device.c
+tests_disks_test_qcow2_device_LDADD = $(qcow2_test_libs)
 check_PROGRAMS += tests/disks/test_qcow2_crash
 TESTS += tests/disks/test_qcow2_crash
 tests_disks_test_qcow2_crash_SOURCES = \
