@@ -54,6 +54,12 @@ place()
     od -An -tu1 -j"$2" -N8 "$1" | awk '{for (i = 2; i <= 8; i++) n = n * 256 + $i; print n}'
 }
 
+# bytes HEX: these bytes.
+bytes()
+{
+    python3 -c 'import sys; sys.stdout.buffer.write(bytes.fromhex(sys.argv[1]))' "$1"
+}
+
 # nothing_like PATTERN...: no half-made file is left.
 nothing_like()
 {
@@ -183,6 +189,18 @@ printf '\200' | dd of=hurt.qcow2 bs=1 seek="$l2" conv=notrunc status=none
 check 1 'no place for a block' check hurt.qcow2
 check 0 'put right: 0 leaked clusters, 2 corruptions' check --repair hurt.qcow2
 sound hurt.qcow2 disk.raw
+# Tables of a snapshot that are something else: what that is stays as it is.
+snapshots=$(place hurt.qcow2 64)
+l1=$(place hurt.qcow2 "$snapshots")
+l2=$(place hurt.qcow2 "$(place hurt.qcow2 40)")
+data=$(printf '%016x' "$(place hurt.qcow2 $((l2 + 40)))")
+cp hurt.qcow2 crossed.qcow2
+bytes "$data" | dd of=crossed.qcow2 bs=1 seek="$l1" conv=notrunc status=none
+check 0 'put right' check --repair crossed.qcow2
+sound crossed.qcow2 disk.raw
+bytes "$data" | dd of=hurt.qcow2 bs=1 seek="$snapshots" conv=notrunc status=none
+check 1 'damaged' check --repair hurt.qcow2
+check 0 '' compare hurt.qcow2 disk.raw
 
 # Sizes.
 cp disk.qcow2 sized.qcow2
@@ -368,7 +386,7 @@ no_room()
 {
     file=$1
     shift
-    if limited "$@" || ! grep -q " $file[ :].*File too large" limited.out; then
+    if limited "$@" || ! grep -q " ${file}[ :].*File too large" limited.out; then
         fail "no room: vmdesk disk $*"
         cat limited.out
     fi

@@ -13,6 +13,10 @@ struct qcow2_checker {
     uint64_t file_clusters;
     GHashTable *pages;  /* references found, by cluster / CHECK_PAGE */
     GHashTable *tables; /* L2 tables: uint64_t offset -> struct checked_table */
+    GHashTable *kept;   /* as pages, of the walk before a repair; NULL: none */
+    /* What L1 tables lead to, and is something else: offsets. NULL: before a repair it is not
+     * known. */
+    GHashTable *false_tables;
     uint64_t last_page; /* the one looked at last, which is mostly the next one too */
     uint32_t *last_counts;
     uint64_t counted_end; /* no cluster from here on is referred to */
@@ -24,11 +28,15 @@ struct qcow2_checked_table {
     uint64_t offset;
     uint64_t references;
     bool active;
+    bool bad; /* some of its entries are */
 };
 
 /* check_count.c */
 void qcow2_count_init(struct qcow2_checker *checker);
 void qcow2_count_finish(struct qcow2_checker *checker);
+/* Begins anew; qcow2_counted_before() has what was counted. */
+void qcow2_count_again(struct qcow2_checker *checker);
+uint64_t qcow2_counted_before(const struct qcow2_checker *checker, uint64_t cluster);
 /* So many references to all clusters of a range. false: part of it lies outside of the file. */
 bool qcow2_count(struct qcow2_checker *checker, uint64_t offset, uint64_t length,
                  uint64_t references);

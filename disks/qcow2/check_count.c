@@ -17,6 +17,25 @@ void qcow2_count_finish(struct qcow2_checker *checker)
 {
     g_hash_table_unref(checker->pages);
     g_hash_table_unref(checker->tables);
+    g_clear_pointer(&checker->kept, g_hash_table_unref);
+    g_clear_pointer(&checker->false_tables, g_hash_table_unref);
+}
+
+void qcow2_count_again(struct qcow2_checker *checker)
+{
+    GHashTable *pages = g_hash_table_ref(checker->pages);
+
+    qcow2_count_finish(checker);
+    qcow2_count_init(checker);
+    checker->kept = pages;
+}
+
+uint64_t qcow2_counted_before(const struct qcow2_checker *checker, uint64_t cluster)
+{
+    const uint32_t *page =
+        g_hash_table_lookup(checker->kept, GSIZE_TO_POINTER(cluster / CHECK_PAGE));
+
+    return page != NULL ? page[cluster % CHECK_PAGE] : 0;
 }
 
 static uint32_t *page_of(struct qcow2_checker *checker, uint64_t cluster, bool make)

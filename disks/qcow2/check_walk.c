@@ -16,6 +16,21 @@ static bool repairs(const struct qcow2_checker *checker)
     return checker->flags & IMAGE_REPAIR_ERRORS;
 }
 
+/* Whether a table may be repaired: nothing else has its place, as a damaged entry may have it that
+ * leads to what is no table. */
+static bool repairs_at(const struct qcow2_checker *checker, uint64_t offset, uint64_t length,
+                       uint64_t references)
+{
+    struct qcow2 *q = checker->q;
+
+    if (!repairs(checker) || qcow2_is_main_table(q, offset, length))
+        return false;
+    for (uint64_t at = 0; at < length; at += q->cluster_size)
+        if (qcow2_counted_before(checker, (offset + at) >> q->cluster_bits) != references)
+            return false;
+    return true;
+}
+
 /* An entry that leads nowhere becomes zeros. */
 static struct qcow2_entry no_entry(const struct qcow2 *q)
 {
@@ -90,8 +105,8 @@ static struct qcow2_entry meaningless(const struct qcow2 *q, struct qcow2_entry 
 }
 
 /* true: the entry has changed. */
-static bool check_bits(struct qcow2_checker *checker, uint64_t table, unsigned index,
-                       struct qcow2_entry *entry)
+static bool check_bits(struct qcow2_checker *checker, struct qcow2_checked_table *table,
+                       unsigned index, struct qcow2_entry *entry, bool repair)
 {
     struct qcow2_entry bits = meaningless(checker->q, *entry);
 
@@ -100,8 +115,9 @@ static bool check_bits(struct qcow2_checker *checker, uint64_t table, unsigned i
     qcow2_check_corrupt(checker,
                         "Entry %u of the L2 table at 0x%" PRIx64 " is 0x%" PRIx64
                         ", with bits that have no meaning.",
-                        index, table, entry->word);
-    if (!repairs(checker))
+                        index, table->offset, entry->word);
+    table->bad = true;
+    if (!repair)
         return false;
     entry->word &= ~bits.word;
     entry->bitmap &= ~bits.bitmap;
@@ -110,11 +126,26 @@ static bool check_bits(struct qcow2_checker *checker, uint64_t table, unsigned i
     return true;
 }
 
+/* The file may end inside of what is taken for a table. */
+static int read_table(const struct qcow2 *q, uint64_t offset, uint8_t *buffer)
+{
+    uint64_t size;
+    int result = q->file->ops->size(q->file, &size);
+
+    if (result < 0)
+        return result;
+    if (offset >= size)
+        return -EIO;
+    memset(buffer, 0, q->cluster_size);
+    return file_read_buffer(q->file, buffer, MIN(q->cluster_size, size - offset), offset);
+}
+
 static int walk_table(struct qcow2_checker *checker, struct qcow2_checked_table *table,
                       uint8_t *buffer, uint64_t *next)
 {
     struct qcow2 *q = checker->q;
-    int result = file_read_buffer(q->file, buffer, q->cluster_size, table->offset);
+    int result = read_table(q, table->offset, buffer);
+    bool repair = repairs_at(checker, table->offset, q->cluster_size, table->references);
     bool changed = false;
 
     if (result < 0) {
@@ -127,7 +158,7 @@ static int walk_table(struct qcow2_checker *checker, struct qcow2_checked_table 
     for (unsigned i = 0; i < 1U << q->l2_bits; i++) {
         struct qcow2_entry entry = qcow2_entry_load(q, buffer, i);
 
-        if (check_bits(checker, table->offset, i, &entry)) {
+        if (check_bits(checker, table, i, &entry, repair)) {
             qcow2_entry_store(q, buffer, i, entry);
             changed = true;
         }
@@ -140,7 +171,8 @@ static int walk_table(struct qcow2_checker *checker, struct qcow2_checked_table 
                             "Entry %u of the L2 table at 0x%" PRIx64 " is 0x%" PRIx64
                             ", which is no place in the file.",
                             i, table->offset, entry.word);
-        if (repairs(checker)) {
+        table->bad = true;
+        if (repair) {
             qcow2_entry_store(q, buffer, i, no_entry(q));
             checker->result->corruptions--;
             checker->result->corruptions_fixed++;
@@ -150,40 +182,50 @@ static int walk_table(struct qcow2_checker *checker, struct qcow2_checked_table 
     return changed ? file_write_buffer(q->file, buffer, q->cluster_size, table->offset) : 0;
 }
 
-/* An entry of an L1 table that is wrong, and what a repair makes of it. */
-static void correct_l1(struct qcow2_checker *checker, uint64_t *l1, uint64_t index,
-                       uint64_t corrected, const char *what, bool *changed)
+/* An L1 table that is walked. */
+struct walked {
+    uint64_t *entries;
+    uint64_t count;
+    bool active, repair, changed;
+};
+
+/* An entry that is wrong, and what a repair makes of it. */
+static void correct_l1(struct qcow2_checker *checker, struct walked *l1, uint64_t index,
+                       uint64_t corrected, const char *what)
 {
     qcow2_check_corrupt(checker, "Entry %" PRIu64 " of an L1 table is 0x%" PRIx64 ", %s.", index,
-                        l1[index], what);
-    if (!repairs(checker))
+                        l1->entries[index], what);
+    if (!l1->repair)
         return;
-    l1[index] = corrected;
+    l1->entries[index] = corrected;
     checker->result->corruptions--;
     checker->result->corruptions_fixed++;
-    *changed = true;
+    l1->changed = true;
 }
 
-/* Notes the L2 tables of an L1 table. *ret_changed: some led nowhere and are gone. */
-static void note_tables(struct qcow2_checker *checker, uint64_t *l1, uint64_t entries, bool active,
-                        bool *ret_changed)
+/* Notes the L2 tables of an L1 table. */
+static void note_tables(struct qcow2_checker *checker, struct walked *l1)
 {
     struct qcow2 *q = checker->q;
 
-    *ret_changed = false;
-    for (uint64_t i = 0; i < entries; i++) {
-        uint64_t offset = l1[i] & QCOW2_OFFSET_MASK;
+    for (uint64_t i = 0; i < l1->count; i++) {
+        uint64_t word = l1->entries[i], offset = word & QCOW2_OFFSET_MASK;
         struct qcow2_checked_table *table;
 
-        if (l1[i] == 0)
+        if (word == 0)
             continue;
-        if ((l1[i] & L1_RESERVED) != 0 || offset == 0)
-            correct_l1(checker, l1, i, offset != 0 ? l1[i] & ~L1_RESERVED : 0,
-                       "with bits that have no meaning", ret_changed);
+        if ((word & L1_RESERVED) != 0 || offset == 0)
+            correct_l1(checker, l1, i, offset != 0 ? word & ~L1_RESERVED : 0,
+                       "with bits that have no meaning");
         if (offset == 0)
             continue;
+        if (checker->false_tables != NULL &&
+            g_hash_table_contains(checker->false_tables, &offset)) {
+            correct_l1(checker, l1, i, 0, "which leads to what is no table");
+            continue;
+        }
         if (offset % q->cluster_size != 0 || !qcow2_count(checker, offset, q->cluster_size, 1)) {
-            correct_l1(checker, l1, i, 0, "which is no place in the file", ret_changed);
+            correct_l1(checker, l1, i, 0, "which is no place in the file");
             continue;
         }
         table = g_hash_table_lookup(checker->tables, &offset);
@@ -193,19 +235,24 @@ static void note_tables(struct qcow2_checker *checker, uint64_t *l1, uint64_t en
             g_hash_table_insert(checker->tables, &table->offset, table);
         }
         table->references++;
-        table->active |= active;
+        table->active |= l1->active;
     }
 }
 
 static int walk_active(struct qcow2_checker *checker)
 {
     struct qcow2 *q = checker->q;
-    bool changed;
+    struct walked l1 = {
+        .entries = q->l1,
+        .count = q->header.l1_size,
+        .active = true,
+        .repair = repairs(checker),
+    };
 
     if (!qcow2_count(checker, q->header.l1_offset, (uint64_t)q->header.l1_size * 8, 1))
         qcow2_check_corrupt(checker, "The L1 table reaches past the end of the file.");
-    note_tables(checker, q->l1, q->header.l1_size, true, &changed);
-    return changed ? qcow2_table_write(q, q->header.l1_offset, q->l1, q->header.l1_size) : 0;
+    note_tables(checker, &l1);
+    return l1.changed ? qcow2_table_write(q, q->header.l1_offset, q->l1, q->header.l1_size) : 0;
 }
 
 /* Whether anything that was counted before lies there. */
@@ -224,35 +271,37 @@ static bool is_taken(struct qcow2_checker *checker, uint64_t offset, uint64_t le
 static int walk_snapshot(struct qcow2_checker *checker, const struct qcow2_snapshot *snapshot)
 {
     struct qcow2 *q = checker->q;
-    g_autofree uint64_t *l1 = NULL;
-    bool changed;
+    uint64_t bytes = (uint64_t)snapshot->l1_size * 8;
+    g_autofree uint64_t *entries = NULL;
+    struct walked l1 = {.count = snapshot->l1_size};
     int result;
 
     /* Else many large ones, each a little further than the last, would make the check endless. */
-    if (is_taken(checker, snapshot->l1_offset, (uint64_t)snapshot->l1_size * 8)) {
+    if (is_taken(checker, snapshot->l1_offset, bytes)) {
         checker->result->errors++;
         image_check_add_message(checker->result,
                                 "The table of the snapshot \"%s\" lies where another is.",
                                 snapshot->name);
         return 0;
     }
-    if (!qcow2_count(checker, snapshot->l1_offset, (uint64_t)snapshot->l1_size * 8, 1)) {
+    if (!qcow2_count(checker, snapshot->l1_offset, bytes, 1)) {
         qcow2_check_corrupt(checker, "The table of the snapshot \"%s\" is not in the file.",
                             snapshot->name);
         return 0;
     }
-    l1 = g_try_new(uint64_t, MAX(snapshot->l1_size, 1));
-    if (l1 == NULL)
+    l1.entries = entries = g_try_new(uint64_t, MAX(l1.count, 1));
+    if (entries == NULL)
         return -ENOMEM;
-    result = qcow2_table_read(q, snapshot->l1_offset, l1, snapshot->l1_size);
+    result = qcow2_table_read(q, snapshot->l1_offset, entries, l1.count);
     if (result < 0) {
         checker->result->errors++;
         image_check_add_message(checker->result, "The snapshot \"%s\" cannot be read: %s.",
                                 snapshot->name, g_strerror(-result));
         return 0;
     }
-    note_tables(checker, l1, snapshot->l1_size, false, &changed);
-    return changed ? qcow2_table_write(q, snapshot->l1_offset, l1, snapshot->l1_size) : 0;
+    l1.repair = repairs_at(checker, snapshot->l1_offset, bytes, 1);
+    note_tables(checker, &l1);
+    return l1.changed ? qcow2_table_write(q, snapshot->l1_offset, entries, l1.count) : 0;
 }
 
 /* Snapshots may lie about their tables, and all name the same one: each place is walked once. */
@@ -371,7 +420,7 @@ static int walk_tables(struct qcow2_checker *checker)
     return result;
 }
 
-int qcow2_check_walk(struct qcow2_checker *checker)
+static int walk(struct qcow2_checker *checker)
 {
     int result;
 
@@ -382,6 +431,50 @@ int qcow2_check_walk(struct qcow2_checker *checker)
     if (result == 0)
         result = walk_tables(checker);
     return result == 0 ? walk_bitmaps(checker) : result;
+}
+
+/* Tables with bad entries that lie where something else does, too: what leads there is wrong. */
+static GHashTable *find_false_tables(struct qcow2_checker *checker)
+{
+    GHashTable *found = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    struct qcow2 *q = checker->q;
+    GHashTableIter iter;
+    void *value;
+
+    g_hash_table_iter_init(&iter, checker->tables);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const struct qcow2_checked_table *table = value;
+
+        if (table->bad &&
+            (qcow2_is_main_table(q, table->offset, q->cluster_size) ||
+             qcow2_counted(checker, table->offset >> q->cluster_bits) != table->references))
+            g_hash_table_add(found, g_memdup2(&table->offset, sizeof(table->offset)));
+    }
+    return found;
+}
+
+int qcow2_check_walk(struct qcow2_checker *checker)
+{
+    struct image_check_result before = *checker->result;
+    unsigned flags = checker->flags;
+    guint messages = before.messages->len;
+    GHashTable *false_tables;
+    int result;
+
+    if (!repairs(checker))
+        return walk(checker);
+    /* Once to see what lies where. */
+    checker->flags = 0;
+    result = walk(checker);
+    checker->flags = flags;
+    if (result < 0)
+        return result;
+    *checker->result = before;
+    g_ptr_array_set_size(before.messages, messages);
+    false_tables = find_false_tables(checker);
+    qcow2_count_again(checker);
+    checker->false_tables = false_tables;
+    return walk(checker);
 }
 
 int qcow2_check_refcount_tables(struct qcow2_checker *checker)
@@ -450,7 +543,7 @@ static void check_flag(struct qcow2_checker *checker, uint64_t *word, const char
 static int check_table_flags(struct qcow2_checker *checker, uint64_t offset, uint8_t *buffer)
 {
     struct qcow2 *q = checker->q;
-    int result = file_read_buffer(q->file, buffer, q->cluster_size, offset);
+    int result = read_table(q, offset, buffer);
     bool changed = false;
 
     for (unsigned n = 0; n < 1U << q->l2_bits && result == 0; n++) {
