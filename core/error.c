@@ -35,6 +35,8 @@ bool vmdesk_error_from_errno(GError **err, int errnum, const char *hint, const c
     va_start(ap, what);
     g_autofree char *subject = g_strdup_vprintf(what, ap);
     va_end(ap);
+    if (hint == NULL && (errnum == ENOSPC || errnum == EDQUOT))
+        hint = "Make room, then try again";
     g_set_error(err, VMDESK_ERROR, code_of_errno(errnum), "%s: %s%s%s", subject, g_strerror(errnum),
                 hint ? ". " : "", hint ? hint : "");
     return false;

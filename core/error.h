@@ -33,7 +33,8 @@ enum vmdesk_error {
 GQuark vmdesk_error_quark(void);
 
 /* Sets *err from errno: "<what>: <strerror>. <hint>"; ENOSPC, EDQUOT, EACCES, EPERM, ENOENT,
- * EEXIST and EBUSY get their own code. hint may be NULL. Always returns false. */
+ * EEXIST and EBUSY get their own code. hint may be NULL, which is one to make room where that is
+ * what it takes. Always returns false. */
 bool vmdesk_error_from_errno(GError **err, int errnum, const char *hint, const char *what, ...)
     G_GNUC_PRINTF(4, 5);
 

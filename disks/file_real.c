@@ -458,18 +458,27 @@ struct file *file_open(const char *path, const struct file_options *options, GEr
     return new_file(fd, path, options, st.st_mode);
 }
 
+static const char *hint_to_create(int errnum)
+{
+    if (errnum == EEXIST)
+        return "Choose another name, or remove it first";
+    return errnum == EACCES || errnum == EPERM || errnum == EROFS
+               ? "Choose a folder that you may write to"
+               : NULL;
+}
+
 struct file *file_create(const char *path, const char *name, GError **err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
 
     if (fd < 0) {
-        vmdesk_error_from_errno(err, errno,
-                                errno == EEXIST ? "Choose another name, or remove it first" : NULL,
-                                "Cannot create %s", name != NULL ? name : path);
+        vmdesk_error_from_errno(err, errno, hint_to_create(errno), "Cannot create %s",
+                                name != NULL ? name : path);
         return NULL;
     }
     if (!take_lock(fd, path, false, err)) {
         close(fd);
+        unlink(path);
         return NULL;
     }
     return new_file(fd, path, &(struct file_options){.name = name}, S_IFREG);

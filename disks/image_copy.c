@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "disks/image_copy.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,11 +20,8 @@ struct copying {
 static bool fail_io(const struct image *image, const char *what, uint64_t offset, int error,
                     GError **err)
 {
-    return vmdesk_error_from_errno(err, error,
-                                   error == ENOSPC || error == EDQUOT ? "Make room, then try again"
-                                                                      : NULL,
-                                   "Cannot %s the image %s at byte %" PRIu64, what,
-                                   image->file->path, offset);
+    return vmdesk_error_from_errno(err, error, NULL, "Cannot %s the image %s at byte %" PRIu64,
+                                   what, image->file->path, offset);
 }
 
 static bool is_zero(const uint8_t *bytes, size_t size)

@@ -558,6 +558,17 @@ START_TEST(many_requests_at_once)
 }
 END_TEST
 
+START_TEST(no_space_has_a_way_out)
+{
+    g_autoptr(GError) error = NULL, other = NULL;
+
+    vmdesk_error_from_errno(&error, ENOSPC, NULL, "Cannot write");
+    ck_assert_ptr_nonnull(strstr(error->message, "Make room"));
+    vmdesk_error_from_errno(&other, ENOSPC, "Take less", "Cannot write");
+    ck_assert_ptr_null(strstr(other->message, "Make room"));
+}
+END_TEST
+
 static bool skip_a_sector(void *opaque, uint64_t offset, uint64_t length, uint64_t *ret_skip,
                           GError **err)
 {
@@ -618,6 +629,7 @@ int main(void)
     tcase_add_test(tc, closing_flushes_what_may_have_been_written);
     tcase_add_test(tc, closing_with_requests_in_flight);
     tcase_add_test(tc, many_requests_at_once);
+    tcase_add_test(tc, no_space_has_a_way_out);
     tcase_add_test(tc, a_walk_that_only_skips_can_be_stopped);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
