@@ -52,6 +52,7 @@ struct image_ops {
     bool (*flatten)(struct image *image, const struct image_progress *progress, GError **err);
     bool (*rebase)(struct image *image, const char *backing, const char *backing_format, bool safe,
                    const struct image_progress *progress, GError **err);
+    /* Without image->manage held, so that several threads compress at once. */
     bool (*write_compressed)(struct image *image, const void *buffer, uint64_t offset,
                              uint64_t length, GError **err);
     bool (*compact)(struct image *image, const struct image_progress *progress, GError **err);

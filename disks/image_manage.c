@@ -287,8 +287,6 @@ bool image_rebase(struct image *image, const char *backing, const char *backing_
 bool image_write_compressed(struct image *image, const void *buffer, uint64_t offset,
                             uint64_t length, GError **err)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&image->manage);
-
     if (image->ops->write_compressed == NULL)
         return cannot(image, "hold compressed data", err);
     if (offset >= image->size || length == 0 || length > image->size - offset)

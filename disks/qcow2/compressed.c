@@ -207,6 +207,7 @@ bool qcow2_write_compressed(struct image *image, const void *buffer, uint64_t of
 {
     struct qcow2 *q = image->state;
     g_autofree uint8_t *full = NULL, *out = NULL;
+    g_autoptr(GMutexLocker) locker = NULL;
     size_t size;
     int result;
 
@@ -225,6 +226,7 @@ bool qcow2_write_compressed(struct image *image, const void *buffer, uint64_t of
     memcpy(full, buffer, length);
     size = q->header.compression == QCOW2_ZSTD ? deflate_zstd(full, out, q->cluster_size)
                                                : deflate_zlib(full, out, q->cluster_size);
+    locker = g_mutex_locker_new(&image->manage);
     if (size == 0)
         result = -image_write(image, buffer, offset, length);
     else
