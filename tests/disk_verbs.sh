@@ -107,6 +107,11 @@ for compression in zlib zstd; do
     sound packed.qcow2 disk.raw
 done
 expect 'compressed is smaller' [ "$(stat -c %b packed.qcow2)" -lt "$(stat -c %b disk.qcow2)" ]
+# What packs to more than half of a cluster saves room, too.
+head -c 6M /dev/urandom | base64 -w0 | head -c 8M >text.raw
+check 0 '' convert -c text.raw text.qcow2
+sound text.qcow2 text.raw
+expect 'text is packed' [ "$(stat -c %s text.qcow2)" -lt 6900000 ]
 for format in vmdk vdi vpc vhdx qcow2; do
     qemu-img convert -f raw -O $format disk.raw "foreign.$format"
     rm -f out.qcow2 out.raw

@@ -137,26 +137,41 @@ static size_t deflate_zstd(const uint8_t *in, uint8_t *out, size_t size)
     return ZSTD_isError(made) ? 0 : made;
 }
 
-/* A place for so many bytes: after the last compressed cluster, if that ends in a cluster that is
- * not full. With the lock held. */
-static int place(struct qcow2 *q, uint64_t size, uint64_t *ret_offset)
+/* Whether the rest of the cluster of the file in which the last compressed one ends can be used; it
+ * is counted once more then. */
+static int take_rest(struct qcow2 *q, uint64_t at, bool *ret_taken)
 {
-    uint64_t at = q->compressed_end, cluster = at >> q->cluster_bits, refcount, offset;
-    uint64_t left = -at & (q->cluster_size - 1);
+    uint64_t cluster = at >> q->cluster_bits, refcount;
     int result;
 
-    if (at != 0 && left > 0) {
-        result = qcow2_refcount_get(q, cluster, &refcount);
-        if (result == 0 && refcount > 0 && refcount < q->max_refcount && size <= left) {
-            result = qcow2_refcount_add(q, cluster, 1, 1);
-            *ret_offset = at;
-            q->compressed_end = at + size;
-            return result;
-        }
+    *ret_taken = false;
+    if (at == 0 || (at & (q->cluster_size - 1)) == 0)
+        return 0;
+    result = qcow2_refcount_get(q, cluster, &refcount);
+    if (result < 0 || refcount == 0 || refcount >= q->max_refcount)
+        return result;
+    result = qcow2_refcount_add(q, cluster, 1, 1);
+    *ret_taken = result == 0 && q->compressed_end == at;
+    /* It became free meanwhile. */
+    return result == 0 && !*ret_taken ? qcow2_refcount_add(q, cluster, 1, -1) : result;
+}
+
+/* A place for so many bytes, less than a cluster: after the last compressed cluster, and on into
+ * the next one of the file where that is free. With the lock held. */
+static int place(struct qcow2 *q, uint64_t size, uint64_t *ret_offset)
+{
+    uint64_t at = q->compressed_end, left = -at & (q->cluster_size - 1), next = 0;
+    bool rest;
+    int result = take_rest(q, at, &rest);
+
+    if (result == 0 && (!rest || size > left))
+        result = qcow2_alloc_table(q, 1, &next);
+    if (rest && (result < 0 || (next != 0 && next != at + left))) {
+        qcow2_refcount_add(q, at >> q->cluster_bits, 1, -1);
+        rest = false;
     }
-    result = qcow2_alloc_table(q, 1, &offset);
-    *ret_offset = offset;
-    q->compressed_end = result == 0 ? offset + size : 0;
+    *ret_offset = rest ? at : next;
+    q->compressed_end = result == 0 ? *ret_offset + size : 0;
     return result;
 }
 
@@ -166,7 +181,7 @@ static int store(struct qcow2 *q, const uint8_t *data, size_t size, uint64_t gue
     struct qcow2_change change;
     struct qcow2_slice *slice;
     struct qcow2_entry entry = {0, 0}, old;
-    uint64_t offset, sectors;
+    uint64_t offset, first, sectors;
     int result;
 
     g_mutex_lock(&q->lock);
@@ -177,6 +192,7 @@ static int store(struct qcow2 *q, const uint8_t *data, size_t size, uint64_t gue
     if (result == 0)
         result = place(q, size, &offset);
     if (result == 0) {
+        first = offset & ~(q->cluster_size - 1);
         sectors = (offset + size - 1) / IMAGE_SECTOR_SIZE - offset / IMAGE_SECTOR_SIZE;
         entry.word = QCOW2_COMPRESSED | sectors << shift | offset;
         g_mutex_unlock(&q->lock);
@@ -188,7 +204,7 @@ static int store(struct qcow2 *q, const uint8_t *data, size_t size, uint64_t gue
         if (result == 0)
             result = qcow2_l2_get_for_change(q, guest_cluster, &slice, &index);
         if (result < 0) {
-            qcow2_unalloc(q, offset & ~(q->cluster_size - 1), 1);
+            qcow2_unalloc(q, first, qcow2_clusters(q, offset + size - first));
         } else {
             old = qcow2_entry_load(q, slice->data, index);
             qcow2_entry_store(q, slice->data, index, entry);
