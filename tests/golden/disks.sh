@@ -25,6 +25,8 @@ mask='s/ [0-9.]*[^0-9.]*[KMG]*i*[Bb][ytes]* used/ SOME used/; s/20[0-9-]* [0-9]*
 open_tui 80 24 --machine lost
 keys 3
 wait_for 'Cannot open the image'
+# All of the reason is there, not just what fits beside the name.
+wait_for 'such file or directory'
 open_tui 80 24 --machine box
 keys 3
 wait_for 'on base.qcow2 (qcow2)'

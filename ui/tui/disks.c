@@ -21,6 +21,7 @@
 #define LOOK_AGAIN_USEC (5 * G_USEC_PER_SEC)
 #define BAR_COLUMNS 30
 #define LAST_LINES 2 /* a blank one, and what goes on or what Enter does */
+#define MAX_REASON_LINES 8
 
 enum row_kind { ROW_DISK, ROW_BELOW, ROW_SNAPSHOT };
 
@@ -316,9 +317,20 @@ static void draw_last(struct disks *disks, const struct rect *rect)
     tui_hint(tui, x, y, end - x, TUI_KEY_ENTER, "stop");
 }
 
+/* Why the disk that is selected cannot be used; NULL: it can. Valid until rows are listed again. */
+static const char *selected_error(const struct disks *disks, const struct vm *vm)
+{
+    const struct row *row = &g_array_index(disks->rows, struct row, disks->list.selected);
+    const struct disk_view *view = view_of(disks, vm, row->disk);
+
+    return row->kind == ROW_DISK && view ? view->error : NULL;
+}
+
 static void disks_draw(struct tab *tab, struct vm *vm, const struct rect *rect, bool focused)
 {
     struct disks *disks = (struct disks *)tab;
+    struct rect reason = {.x = rect->x + 2, .width = rect->width - 2};
+    const char *error;
 
     if (!vm->disk->config) {
         draw_wrapped(tui_term(tab->tui), rect, ROLE_ERROR,
@@ -332,9 +344,14 @@ static void disks_draw(struct tab *tab, struct vm *vm, const struct rect *rect, 
                      "The machine has no disks. The settings name their files: disk0.file.");
         return;
     }
-    list_show(&disks->list, rect->height - LAST_LINES);
+    error = selected_error(disks, vm);
+    reason.height = error ? MIN(MAX_REASON_LINES, (rect->height - LAST_LINES) / 2) : 0;
+    reason.y = rect->y + rect->height - LAST_LINES - reason.height;
+    list_show(&disks->list, rect->height - LAST_LINES - reason.height);
     for (int i = disks->list.first; i < list_last(&disks->list); i++)
         draw_row(disks, vm, rect, i, focused);
+    if (error)
+        draw_wrapped(tui_term(tab->tui), &reason, ROLE_ERROR, error);
     draw_last(disks, rect);
 }
 
