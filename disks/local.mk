@@ -66,6 +66,9 @@ disks_libdisks_a_SOURCES = \
 	disks/qcow2/compressed.c \
 	disks/qcow2/cow.c \
 	disks/qcow2/create.c \
+	disks/qcow2/fill.c \
+	disks/qcow2/fill.h \
+	disks/qcow2/fill_enter.c \
 	disks/qcow2/header.c \
 	disks/qcow2/info.c \
 	disks/qcow2/io.c \
@@ -76,6 +79,7 @@ disks_libdisks_a_SOURCES = \
 	disks/qcow2/resize.c \
 	disks/qcow2/snapshot.c \
 	disks/qcow2/snapshot_table.c \
+	disks/qcow2/states.c \
 	disks/qcow2/submit.c \
 	disks/qcow2/sync.c \
 	disks/qcow2/user.c \

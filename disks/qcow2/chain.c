@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "core/error.h"
+#include "disks/qcow2/fill.h"
 #include "disks/qcow2/write.h"
 
 #define COPY_BYTES (1024 * 1024) /* looked at and copied at a time */
@@ -45,6 +46,19 @@ static int differ(struct image *one, struct image *two, uint64_t offset, uint64_
     return 0;
 }
 
+int qcow2_must_copy(struct qcow2 *q, struct image *target, uint64_t offset, uint64_t length,
+                    uint8_t *buffers, bool *ret_copy)
+{
+    int result = 0;
+
+    if (target != NULL)
+        return differ(q->image->backing, target, offset, length, buffers, ret_copy);
+    *ret_copy = false;
+    for (uint64_t done = 0, known; done < length && result == 0 && !*ret_copy; done += known)
+        result = image_backing_status(q->image, offset + done, length - done, ret_copy, &known);
+    return result;
+}
+
 /* One step: *length becomes what was looked at. target: what the image shall lie on. */
 static int move_step(struct qcow2 *q, struct image *target, uint64_t offset, uint64_t *length,
                      uint8_t *buffers)
@@ -63,14 +77,7 @@ static int move_step(struct qcow2 *q, struct image *target, uint64_t offset, uin
     if (result < 0 || extent.kind != QCOW2_UNALLOCATED)
         return result;
     *length = MIN(*length, q->cluster_size - (offset & (q->cluster_size - 1)));
-    if (target == NULL) {
-        uint64_t known;
-
-        result = image_backing_status(q->image, offset, *length, &copy, &known);
-        if (result == 0 && !copy && known < *length)
-            copy = true; /* some of it may be */
-    } else
-        result = differ(q->image->backing, target, offset, *length, buffers, &copy);
+    result = qcow2_must_copy(q, target, offset, *length, buffers, &copy);
     if (result < 0 || !copy)
         return result;
     g_mutex_lock(&q->lock);
@@ -88,8 +95,8 @@ static int move_step(struct qcow2 *q, struct image *target, uint64_t offset, uin
     return result;
 }
 
-/* Until the image reads the same on `target`. */
-static int move_all(struct qcow2 *q, struct image *target, const struct image_progress *progress)
+/* Until the active state reads the same on `target`. */
+static int move_active(struct qcow2 *q, struct image *target, const struct image_progress *progress)
 {
     uint64_t size = q->image->size;
     g_autofree uint8_t *buffers = g_try_malloc(q->cluster_size * 2);
@@ -107,6 +114,24 @@ static int move_all(struct qcow2 *q, struct image *target, const struct image_pr
         done += length;
     }
     return result;
+}
+
+static bool step_at_end(void *opaque, uint64_t done, uint64_t total)
+{
+    (void)done;
+    return image_step(opaque, total, total, NULL);
+}
+
+/* Until the image reads the same on `target`, and its snapshots do. */
+static int move_all(struct qcow2 *q, struct image *target, const struct image_progress *progress)
+{
+    const struct image_progress rest = {.step = step_at_end, .opaque = (void *)progress};
+    int result;
+
+    if (q->snapshots->len == 0)
+        return move_active(q, target, progress);
+    result = qcow2_fill(q, target, progress);
+    return result < 0 ? result : move_active(q, target, &rest);
 }
 
 static void set_names(struct qcow2 *q, char *name, char *format)
@@ -155,11 +180,8 @@ bool qcow2_flatten(struct image *image, const struct image_progress *progress, G
     struct qcow2 *q = image->state;
     int result;
 
-    if (q->snapshots->len > 0)
-        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
-                           "The image %s has snapshots, which need its backing file too: delete "
-                           "them first.",
-                           image->file->path);
+    if (q->snapshots->len > 0 && !qcow2_states_check(q, err))
+        return false;
     result = move_all(q, NULL, progress);
     if (result == 0)
         result = change_backing(q, NULL, NULL, NULL);
@@ -174,16 +196,13 @@ bool qcow2_rebase(struct image *image, const char *backing, const char *backing_
     struct image *target = NULL;
     int result = 0;
 
-    if (safe && q->snapshots->len > 0)
-        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
-                           "The image %s has snapshots, which need its backing file too: delete "
-                           "them first.",
-                           image->file->path);
     if (safe && q->header.backing_name != NULL && image->backing == NULL)
         return vmdesk_fail(err, VMDESK_ERROR_INVALID,
                            "The image %s was opened without its backing file: nothing can be "
                            "copied from that.",
                            image->file->path);
+    if (safe && q->snapshots->len > 0 && !qcow2_states_check(q, err))
+        return false;
     if (backing != NULL && (safe || image->backing != NULL)) {
         target = image_open_backing(image, backing, backing_format, &options, err);
         if (target == NULL)

@@ -36,7 +36,7 @@ static void zero_iov(const struct iovec *iov, unsigned count, uint64_t skip)
 }
 
 /* A file may end inside a cluster, which then reads as zeros. */
-static int read_data(struct qcow2 *q, const struct iovec *iov, unsigned count, uint64_t host,
+int qcow2_read_place(struct qcow2 *q, const struct iovec *iov, unsigned count, uint64_t host,
                      uint64_t length)
 {
     int result = file_read_all(q->data_file, iov, count, host);
@@ -58,7 +58,7 @@ static int read_extent(struct qcow2 *q, const struct qcow2_extent *extent, const
 {
     switch (extent->kind) {
     case QCOW2_DATA:
-        return read_data(q, iov, count, extent->host, extent->length);
+        return qcow2_read_place(q, iov, count, extent->host, extent->length);
     case QCOW2_DEFLATED:
         return qcow2_inflate(q, extent->host, offset & (q->cluster_size - 1), iov, count);
     case QCOW2_UNALLOCATED:

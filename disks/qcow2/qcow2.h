@@ -367,6 +367,9 @@ unsigned qcow2_iov_part(const struct iovec *iov, unsigned count, uint64_t skip, 
 void qcow2_run_again(struct qcow2 *q, struct block_request *request);
 /* Reads a guest range on this thread, as a request would. */
 int qcow2_read_range(struct qcow2 *q, const struct iovec *iov, unsigned count, uint64_t offset);
+/* The same of where guest data lies in the file. */
+int qcow2_read_place(struct qcow2 *q, const struct iovec *iov, unsigned count, uint64_t host,
+                     uint64_t length);
 
 /* write.c, zero.c: a run of a request, with the lock held, which they let go meanwhile. false: it
  * waits for a change, which will run it again. */

@@ -368,15 +368,100 @@ static void commit(struct run *run)
     memcpy(run->backing_data, run->data, run->size);
 }
 
+static void write_model(struct run *run, const char *name, const uint8_t *data, uint64_t size)
+{
+    g_autofree char *path = oracle_path(run->oracle, name);
+
+    if (!g_file_set_contents(path, (const char *)data, size, NULL))
+        oracle_fail(run->oracle, "cannot write %s", path);
+}
+
+/* qemu-img sees in the snapshot what the model has; it knows just the disk's present size. */
+static void compare_snapshot(struct run *run, const struct model_snapshot *model)
+{
+    write_model(run, "snapshot.raw", model->data, model->size);
+    oracle_run(run->oracle,
+               "qemu-img convert -f qcow2 -l snapshot.name='%s' -O raw '%s' seen.raw && "
+               "cmp -n %" G_GUINT64_FORMAT " seen.raw snapshot.raw",
+               model->name, run->path, MIN(model->size, run->size));
+}
+
+/* A copy of the image on which the snapshot is applied, by us and by qemu-img. */
+static void apply_to_copy(struct run *run, const struct model_snapshot *model)
+{
+    g_autofree char *path = oracle_path(run->oracle, "copy.qcow2");
+    const struct image_options options = {.format = "qcow2"};
+    g_autoptr(GError) error = NULL;
+    struct image *image;
+
+    /* It cannot resize an image of version 2. */
+    if (run->create.version == 3 || model->size == run->size) {
+        write_model(run, "snapshot.raw", model->data, model->size);
+        oracle_run(run->oracle, "cp '%s' copy.qcow2 && qemu-img snapshot -q -a '%s' copy.qcow2",
+                   run->path, model->name);
+        oracle_qemu_check(run->oracle, path);
+        oracle_run(run->oracle, "qemu-img compare -q -f qcow2 -F raw copy.qcow2 snapshot.raw");
+    }
+    oracle_run(run->oracle, "cp '%s' copy.qcow2", run->path);
+    image = oracle_open(run->oracle, path, &options);
+    must(run, image_snapshot_apply(image, model->name, &error), error, "applying a snapshot");
+    oracle_compare(run->oracle, image, model->data, model->size);
+    image_close(image);
+    oracle_check(run->oracle, path, "qcow2");
+    oracle_qemu_check(run->oracle, path);
+}
+
+/* The image no longer lies on what it lay on: not one of its states has changed. */
+static void verify_states(struct run *run)
+{
+    image_close(run->image);
+    oracle_check(run->oracle, run->path, "qcow2");
+    oracle_qemu_check(run->oracle, run->path);
+    for (guint i = 0; i < run->snapshots->len; i++) {
+        compare_snapshot(run, run->snapshots->pdata[i]);
+        if (run->create.refcount_bits > 2 || run->create.refcount_bits == 0)
+            apply_to_copy(run, run->snapshots->pdata[i]);
+    }
+    run->image = oracle_open(run->oracle, run->path, &run->options);
+}
+
 static void flatten(struct run *run)
 {
     g_autoptr(GError) error = NULL;
 
-    if (run->backing_data == NULL || run->snapshots->len > 0 || rnd(run, 4) != 0)
+    if (run->backing_data == NULL)
         return;
     must(run, image_flatten(run->image, NULL, &error), &error, "flattening");
     g_clear_pointer(&run->backing_data, g_free);
     run->create.backing = NULL;
+}
+
+static void flatten_alone(struct run *run)
+{
+    if (run->backing_data == NULL || rnd(run, 3) != 0)
+        return;
+    flatten(run);
+    verify_states(run);
+}
+
+static void fill_backing(struct run *run);
+
+/* To another image, which reads differently. */
+static void rebase(struct run *run)
+{
+    g_autofree char *name = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (run->create.data_file_raw || rnd(run, 3) != 0)
+        return;
+    g_free(run->backing_data);
+    g_free(run->backing);
+    name = g_strdup_printf("backing%u.qcow2", run->names++);
+    run->backing = oracle_path(run->oracle, name);
+    fill_backing(run);
+    must(run, image_rebase(run->image, name, "qcow2", true, NULL, &error), error, "rebasing");
+    run->create.backing = "";
+    verify_states(run);
 }
 
 /* Work beside requests. What a snapshot holds of those is not known, so that it goes again. */
@@ -387,7 +472,7 @@ static void busy(struct run *run)
     bool made;
 
     take_off(run, &squadron);
-    if (run->backing_data != NULL && run->snapshots->len == 0 && rnd(run, 3) == 0)
+    if (rnd(run, 3) == 0)
         flatten(run);
     made = image_snapshot_create(run->image, &description, NULL);
     compact(run);
@@ -478,17 +563,8 @@ static void verify(struct run *run)
         image_close(backing);
         oracle_qemu_check(run->oracle, run->backing);
     }
-    if (run->snapshots->len > 0) {
-        struct model_snapshot *model = any_snapshot(run);
-        g_autofree char *raw = oracle_path(run->oracle, "snapshot.raw");
-
-        if (!g_file_set_contents(raw, (char *)model->data, model->size, NULL))
-            oracle_fail(run->oracle, "cannot write %s", raw);
-        oracle_run(run->oracle,
-                   "qemu-img convert -f qcow2 -l snapshot.name='%s' -O raw '%s' seen.raw && "
-                   "cmp -n %" G_GUINT64_FORMAT " seen.raw snapshot.raw",
-                   model->name, run->path, MIN(model->size, run->size));
-    }
+    if (run->snapshots->len > 0)
+        compare_snapshot(run, any_snapshot(run));
     open_image(run);
 }
 
@@ -505,7 +581,8 @@ static void batch(struct run *run)
         compress_cluster,
         compress_cluster,
         compact,
-        flatten,
+        flatten_alone,
+        rebase,
         busy,
         busy,
         delete_beside,
@@ -592,6 +669,9 @@ static void run_image(struct oracle *oracle, unsigned batches)
     oracle_create(oracle, run.path, &run.create);
     open_image(&run);
     verify(&run);
+    /* Of a disk of which the image has nothing yet. */
+    if (rnd(&run, 3) == 0)
+        snapshot_create(&run);
     for (unsigned i = 0; i < batches; i++)
         batch(&run);
     image_close(run.image);
