@@ -393,7 +393,8 @@ static const struct verb verbs[] = {
     {
         .name = "disk commit",
         .help = "bring what an image holds into the image it lies on",
-        .details = LIVE_RULE FORMAT_RULE,
+        .details = "An image with snapshots is refused, since they would change with the other: "
+                   "flatten it. " LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
         .options = OPTIONS(FORMAT),
         .run = verb_disk_commit,
@@ -401,9 +402,9 @@ static const struct verb verbs[] = {
     {
         .name = "disk rebase",
         .help = "lay an image on another one",
-        .details =
-            "What differs between the old and the new one is copied first, so that the "
-            "image stays as it is; with --unsafe only the name is changed. " IMAGE_RULE FORMAT_RULE,
+        .details = "What differs between the old and the new one is copied first, so that the "
+                   "image and its snapshots stay as they are; with --unsafe only the name is "
+                   "changed. " IMAGE_RULE FORMAT_RULE,
         .arguments = {IMAGE, {"BACKING", VALUE_FILE}},
         .options =
             OPTIONS(FORMAT, {"backing-format", 'F', VALUE_OTHER, "FORMAT", "that image's format"},
@@ -414,7 +415,8 @@ static const struct verb verbs[] = {
     {
         .name = "disk flatten",
         .help = "make an image stand alone, with all it takes from others",
-        .details = LIVE_RULE FORMAT_RULE,
+        .details = "Its snapshots stay as they are, and what it and they take from others is "
+                   "copied once. " LIVE_RULE FORMAT_RULE,
         .arguments = {IMAGE},
         .options = OPTIONS(FORMAT),
         .run = verb_disk_flatten,

@@ -308,8 +308,9 @@ static bool refuse(struct image *image, GError **err)
 
     if (q->snapshots->len > 0)
         return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
-                           "The image %s has snapshots, which would change with its backing file: "
-                           "delete them first.",
+                           "The image %s has snapshots, which read its backing file and would "
+                           "change with it: flatten the image, so that it and they need no other, "
+                           "or delete them first.",
                            image->file->path);
     if (q->data_file != q->file)
         return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,

@@ -105,6 +105,7 @@ enum {
     OF_SNAPSHOT = 1 << 2,
     NEEDS_QCOW2 = 1 << 3,
     NEEDS_BACKING = 1 << 4,
+    NO_SNAPSHOTS = 1 << 5,
 };
 
 static const struct {
@@ -122,7 +123,7 @@ static const struct {
     [ENTRY_FLATTEN] = {"Flatten...", 'f', DISK_FLATTEN, "Flattening",
                        WRITES | LIVE | NEEDS_QCOW2 | NEEDS_BACKING},
     [ENTRY_COMMIT] = {"Commit...", 'o', DISK_COMMIT, "Committing",
-                      WRITES | LIVE | NEEDS_QCOW2 | NEEDS_BACKING},
+                      WRITES | LIVE | NEEDS_QCOW2 | NEEDS_BACKING | NO_SNAPSHOTS},
     [ENTRY_SNAPSHOT_APPLY] = {"Go back to it...", 'b', DISK_SNAPSHOT_APPLY, "Going back",
                               WRITES | OF_SNAPSHOT | NEEDS_QCOW2},
     [ENTRY_SNAPSHOT_RENAME] = {"Rename it...", 'n', DISK_SNAPSHOT_RENAME, "Renaming a snapshot",
@@ -150,8 +151,8 @@ static const char *refusal(const struct disk_choice *choice, enum entry entry)
         return "for qcow2; convert it first";
     if ((flags & NEEDS_BACKING) && choice->view->chain->len == 0)
         return "it lies on no other image";
-    if ((flags & NEEDS_BACKING) && choice->view->snapshots->len > 0)
-        return "it has snapshots: delete them first";
+    if ((flags & NO_SNAPSHOTS) && choice->view->snapshots->len > 0)
+        return "it has snapshots: flatten it";
     return NULL;
 }
 
