@@ -148,20 +148,24 @@ static int change_backing(struct qcow2 *q, char *name, char *format, struct imag
 {
     struct image *old = q->image->backing;
     char *old_name = q->header.backing_name, *old_format = q->header.backing_format;
+    bool written = false;
     int result;
 
     result = qcow2_pause_for_change(q);
     set_names(q, name, format);
-    if (result == 0)
+    if (result == 0) {
         result = qcow2_header_write(q->file, &q->header);
+        written = result == 0;
+    }
     if (result == 0)
         result = q->file->ops->flush(q->file);
-    if (result == 0) {
+    if (result == 0)
         q->image->backing = backing;
-    } else {
+    else
         set_names(q, old_name, old_format);
+    /* What cannot be flushed is not written to once more: either header is a good one. */
+    if (result < 0 && !written)
         qcow2_header_write(q->file, &q->header);
-    }
     qcow2_resume(q);
     if (result == 0) {
         g_free(old_name);

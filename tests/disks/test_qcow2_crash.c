@@ -23,9 +23,20 @@
 #define MAX_SECTORS 512
 #define OPERATIONS 24
 #define DEFAULT_SECONDS 15
+#define BACKING_NUMBER 1000000 /* of the backing image's first sector */
 #define NAME "image"
 
-enum op_kind { OP_WRITE, OP_ZERO, OP_DISCARD, OP_FLUSH, OP_CREATE, OP_APPLY, OP_DELETE, OP_RESIZE };
+enum op_kind {
+    OP_WRITE,
+    OP_ZERO,
+    OP_DISCARD,
+    OP_FLUSH,
+    OP_CREATE,
+    OP_APPLY,
+    OP_DELETE,
+    OP_RESIZE,
+    OP_FLATTEN
+};
 
 /* All that may have happened to the disk after an operation. */
 struct state {
@@ -51,12 +62,13 @@ struct saved {
 struct trial {
     struct oracle *oracle;
     struct image_create_options create;
+    char *backing; /* a raw file; NULL: none */
     struct recording *recording;
     struct image *image;
-    struct state state;
-    GArray *ops;      /* struct done_op */
-    GArray *beside;   /* the same, done while another was */
-    GPtrArray *saved; /* struct saved: all snapshots there ever were */
+    struct state first, state; /* at the start, and now */
+    GArray *ops;               /* struct done_op */
+    GArray *beside;            /* the same, done while another was */
+    GPtrArray *saved;          /* struct saved: all snapshots there ever were */
     uint64_t next;
     size_t start; /* events before the first operation */
 };
@@ -99,8 +111,10 @@ static void create_image(struct trial *trial)
     if (trial->image == NULL)
         oracle_fail(trial->oracle, "opening: %s", error->message);
     trial->start = recording_count(trial->recording);
-    memset(&trial->state, 0, sizeof(trial->state));
-    trial->state.count = trial->create.size / SECTOR;
+    trial->first.count = trial->create.size / SECTOR;
+    memset(&trial->first.sectors[trial->first.count], 0,
+           (MAX_SECTORS - trial->first.count) * sizeof(trial->first.sectors[0]));
+    trial->state = trial->first;
 }
 
 static int request(struct trial *trial, enum block_op op, struct done_op *done)
@@ -242,6 +256,11 @@ static bool run_op(struct trial *trial, struct done_op *op)
         failed = !image_resize(trial->image, op->after.count * SECTOR, IMAGE_RESIZE_SHRINK,
                                IMAGE_PREALLOCATION_OFF, NULL, NULL);
         break;
+    case OP_FLATTEN:
+        if (image_backing(trial->image) == NULL)
+            return false;
+        failed = !image_flatten(trial->image, NULL, NULL);
+        break;
     default:
         if (!do_snapshot(trial, op, &failed))
             return false;
@@ -298,6 +317,9 @@ static void operate(struct trial *trial, unsigned operations)
     for (unsigned i = 0; i < operations; i++) {
         struct done_op op = {.kind = kinds[rnd(trial, G_N_ELEMENTS(kinds))]};
 
+        /* With as many snapshots as there are by then. */
+        if (i + 1 == operations)
+            op.kind = OP_FLATTEN;
         pick_sectors(trial, &op);
         if (!run_op(trial, &op))
             continue;
@@ -346,8 +368,7 @@ static guint first_unsafe(struct trial *trial, size_t events, struct state *ret_
 {
     guint unsafe = 0;
 
-    memset(ret_safe, 0, sizeof(*ret_safe));
-    ret_safe->count = trial->create.size / SECTOR;
+    *ret_safe = trial->first;
     for (guint i = 0; i < trial->ops->len; i++) {
         struct done_op *op = &g_array_index(trial->ops, struct done_op, i);
 
@@ -472,6 +493,23 @@ static void clear_op(void *opaque)
     g_free(((struct done_op *)opaque)->name);
 }
 
+/* Another number in each sector, but for those that are zeros. */
+static void make_backing(struct trial *trial)
+{
+    g_autofree uint8_t *buffer = g_malloc0(MAX_SECTORS * SECTOR);
+    uint64_t count = 1 + rnd(trial, MAX_SECTORS);
+
+    for (uint64_t i = 0; i < count; i++)
+        trial->first.sectors[i] = rnd(trial, 8) == 0 ? 0 : BACKING_NUMBER + i;
+    for (uint64_t i = 0; i < count; i++)
+        fill(buffer + i * SECTOR, 1, trial->first.sectors[i]);
+    trial->backing = oracle_path(trial->oracle, "backing.raw");
+    if (!g_file_set_contents(trial->backing, (char *)buffer, count * SECTOR, NULL))
+        oracle_fail(trial->oracle, "cannot write %s", trial->backing);
+    trial->create.backing = trial->backing;
+    trial->create.backing_format = "raw";
+}
+
 static void begin(struct trial *trial)
 {
     static const unsigned bits[] = {16, 16, 8, 64, 4};
@@ -488,6 +526,8 @@ static void begin(struct trial *trial)
         create->extended_l2 = true;
         create->cluster_size = 16384;
     }
+    if (rnd(trial, 2) == 0)
+        make_backing(trial);
     trial->ops = g_array_new(FALSE, FALSE, sizeof(struct done_op));
     g_array_set_clear_func(trial->ops, clear_op);
     trial->beside = g_array_new(FALSE, FALSE, sizeof(struct done_op));
@@ -503,6 +543,7 @@ static void end(struct trial *trial)
     if (trial->beside != NULL)
         g_array_unref(trial->beside);
     g_ptr_array_unref(trial->saved);
+    g_free(trial->backing);
 }
 
 static size_t try_crashes(struct oracle *oracle)
