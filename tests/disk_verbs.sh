@@ -260,6 +260,14 @@ cp top.qcow2 flat.qcow2
 check 0 '' flatten flat.qcow2
 sound flat.qcow2 model.raw
 expect 'flat stands alone' sh -c '! qemu-img info flat.qcow2 | grep -q backing'
+cp top.qcow2 flat.qcow2
+check 0 '' snapshot create flat.qcow2 kept
+qemu-io -f qcow2 -c 'write -P 5 1M 100k' flat.qcow2 >/dev/null
+check 1 'flatten the image' commit flat.qcow2
+check 0 '' flatten flat.qcow2
+expect 'flat stands alone' sh -c '! qemu-img info flat.qcow2 | grep -q backing'
+check 0 '' snapshot apply flat.qcow2 kept
+sound flat.qcow2 model.raw
 cp disk.qcow2 base2.qcow2
 qemu-io -f qcow2 -c 'write -P 1 8M 1M' base2.qcow2 >/dev/null
 check 0 '' rebase top.qcow2 base2.qcow2

@@ -10,6 +10,14 @@ tests_unit_test_image_commit_SOURCES = \
 	tests/unit/test_image_commit.c
 tests_unit_test_image_commit_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_image_commit_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/test_image_flatten
+TESTS += tests/unit/test_image_flatten
+tests_unit_test_image_flatten_SOURCES = \
+	tests/fakes/temp_folder.c \
+	tests/fakes/temp_folder.h \
+	tests/unit/test_image_flatten.c
+tests_unit_test_image_flatten_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_image_flatten_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $(GLIB_LIBS) $(CHECK_LIBS)
 tests_unit_test_image_job_SOURCES = \
 	tests/fakes/temp_folder.c \
 	tests/fakes/temp_folder.h \

@@ -42,6 +42,7 @@ THREAD_TESTS = \
 	tests/unit/test_flash \
 	tests/unit/test_image \
 	tests/unit/test_image_commit \
+	tests/unit/test_image_flatten \
 	tests/unit/test_image_job \
 	tests/unit/test_io_context \
 	tests/unit/test_kvm \

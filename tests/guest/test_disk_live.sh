@@ -111,6 +111,8 @@ stop_by_signal() {
     [ $status = 130 ] || fail "$1 ends with $status when stopped: $(cat stopped.err)"
     within 60 job "^\[\]" || fail "$1 goes on"
 }
+"$VMDESK" disk snapshot create box:disk1 kept || fail "the snapshot kept"
+refuses "flatten the image" "$VMDESK" disk commit box:disk1
 stop_by_signal flatten stream
 "$VMDESK" disk info box:disk1 | grep -q "lies on.*slow.qcow2" || fail "it does not lie on its base"
 
@@ -120,12 +122,18 @@ $bar "'$VMDESK' disk flatten box:disk1" bar.txt >bar.out 2>&1 || fail "flatten: 
 [ "$bar" = "sh -c" ] || grep -q "Flattening.*\[##.*%" bar.out || fail "no bar: $(cat bar.out)"
 refuses "no backing file" "$VMDESK" disk commit box:disk1
 "$VMDESK" disk commit box:disk0 || fail "commit"
+# While the guest writes, with a snapshot of what it has written.
+"$VMDESK" disk snapshot create box:disk0 written || fail "the snapshot written"
+"$VMDESK" disk flatten box:disk0 || fail "flatten"
+refuses "no backing file" "$VMDESK" disk flatten box:disk0
 
 "$VMDESK" stop box --force --wait 20 || fail "stop"
 for image in box base top slow; do
     qcow2 check $image.qcow2 || fail "$image is damaged"
 done
 qcow2 compare -F raw top.qcow2 slow.raw || fail "the flattened disk reads differently"
+qemu-img convert -f qcow2 -O raw -l snapshot.name=kept top.qcow2 kept.raw || fail "qemu-img"
+cmp kept.raw slow.raw || fail "the snapshot of the flattened disk reads differently"
 qemu-img convert -f qcow2 -O raw box.qcow2 end.raw || fail "qemu-img"
 python3 - <<'END' || fail "writes of the guest were lost"
 import struct
