@@ -289,6 +289,50 @@ START_TEST(test_without_backing_file)
 }
 END_TEST
 
+/* What is committed leaves the snapshots of the base as they were. Those of the image itself would
+ * change. */
+START_TEST(test_snapshots)
+{
+    const struct image_snapshot description = {.name = (char *)"before"};
+    const struct image_options options = {.format = "qcow2"};
+    struct writer writer = {.random = g_rand_new_with_seed(9), .end = SIZE};
+    g_autofree uint8_t *before = g_malloc(BASE_SIZE), *seen = g_malloc(BASE_SIZE);
+    struct image_check_result result;
+    GError *error = NULL;
+    struct image *base;
+
+    make(_i);
+    image_close(image);
+    base = image_open(base_path, &options, io, &error);
+    must(base != NULL, error);
+    ck_assert_int_eq(image_read(base, before, 0, BASE_SIZE), 0);
+    must(image_snapshot_create(base, &description, &error), error);
+    image_close(base);
+    open_image();
+    must(image_snapshot_create(image, &description, &error), error);
+    change(&writer);
+    ck_assert(!image_commit(image, NULL, &error));
+    ck_assert_msg(strstr(error->message, "flatten the image") != NULL, "%s", error->message);
+    g_clear_error(&error);
+    assert_reads(image);
+    must(image_snapshot_delete(image, "before", &error), error);
+    must(image_commit(image, NULL, &error), error);
+    assert_committed();
+    image_close(image);
+    base = image_open(base_path, &options, io, &error);
+    must(base != NULL, error);
+    must(image_snapshot_apply(base, "before", &error), error);
+    ck_assert_uint_eq(image_size(base), BASE_SIZE);
+    ck_assert_int_eq(image_read(base, seen, 0, BASE_SIZE), 0);
+    ck_assert_mem_eq(seen, before, BASE_SIZE);
+    must(image_check(base, 0, &result, NULL, &error), error);
+    ck_assert_uint_eq(result.leaks + result.corruptions + result.errors, 0);
+    image_check_result_clear(&result);
+    image = base;
+    g_rand_free(writer.random);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("image commit");
@@ -300,6 +344,7 @@ int main(void)
     tcase_add_loop_test(tcase, test_written_in_steps, 0, G_N_ELEMENTS(kinds));
     tcase_add_test(tcase, test_without_backing_file);
     tcase_add_loop_test(tcase, test_cancelled, 0, G_N_ELEMENTS(kinds));
+    tcase_add_loop_test(tcase, test_snapshots, 1, 3); /* whose bases are qcow2 */
     /* The last takes them long. */
     tcase_add_loop_test(tcase, test_written_by_threads, 0, G_N_ELEMENTS(kinds) - 1);
     return run_suite(suite);
