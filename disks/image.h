@@ -213,12 +213,13 @@ bool image_check(struct image *image, unsigned flags, struct image_check_result 
 void image_check_result_clear(struct image_check_result *result);
 
 /* Chains. Their work may run beside requests. */
-/* Brings all that this image has into its backing image, on which it then lies without data. */
+/* Brings all that this image has into its backing image, on which it then lies without data.
+ * Refuses an image with snapshots, which would change; those of the backing image stay. */
 bool image_commit(struct image *image, const struct image_progress *progress, GError **err);
-/* Makes the image independent of its backing image. */
+/* Makes the image, with its snapshots, independent of its backing image. */
 bool image_flatten(struct image *image, const struct image_progress *progress, GError **err);
-/* Puts the image on another backing file; NULL: on none. Safe: what differs is copied first; not:
- * just the name is changed. */
+/* Puts the image on another backing file; NULL: on none. Safe: what differs, for it or a snapshot,
+ * is copied first; not: just the name is changed. */
 bool image_rebase(struct image *image, const char *backing, const char *backing_format, bool safe,
                   const struct image_progress *progress, GError **err);
 

@@ -7,8 +7,6 @@
 #include "disks/qcow2/fill.h"
 #include "disks/qcow2/write.h"
 
-#define COPY_BYTES (1024 * 1024) /* looked at and copied at a time */
-
 static bool failed(struct image *image, int result, const char *what, GError **err)
 {
     if (result == -ECANCELED)
@@ -46,17 +44,31 @@ static int differ(struct image *one, struct image *two, uint64_t offset, uint64_
     return 0;
 }
 
+int qcow2_zeros_below(struct qcow2 *q, struct image *target, uint64_t offset, uint64_t length,
+                      uint64_t *ret_zeros)
+{
+    struct image above = {.backing = target};
+    bool data = true;
+    int result = image_backing_status(q->image, offset, length, &data, &length);
+
+    if (result == 0 && !data && target != NULL)
+        result = image_backing_status(&above, offset, length, &data, &length);
+    *ret_zeros = data ? 0 : length;
+    return result;
+}
+
 int qcow2_must_copy(struct qcow2 *q, struct image *target, uint64_t offset, uint64_t length,
                     uint8_t *buffers, bool *ret_copy)
 {
+    uint64_t done = 0, zeros = 1;
     int result = 0;
 
-    if (target != NULL)
-        return differ(q->image->backing, target, offset, length, buffers, ret_copy);
-    *ret_copy = false;
-    for (uint64_t done = 0, known; done < length && result == 0 && !*ret_copy; done += known)
-        result = image_backing_status(q->image, offset + done, length - done, ret_copy, &known);
-    return result;
+    for (; done < length && result == 0 && zeros > 0; done += zeros)
+        result = qcow2_zeros_below(q, target, offset + done, length - done, &zeros);
+    *ret_copy = done < length;
+    if (result < 0 || !*ret_copy || target == NULL)
+        return result;
+    return differ(q->image->backing, target, offset, length, buffers, ret_copy);
 }
 
 /* One step: *length becomes what was looked at. target: what the image shall lie on. */
@@ -65,6 +77,7 @@ static int move_step(struct qcow2 *q, struct image *target, uint64_t offset, uin
 {
     struct qcow2_extent extent;
     struct qcow2_user user;
+    uint64_t zeros, cluster;
     bool copy;
     int result;
 
@@ -76,7 +89,12 @@ static int move_step(struct qcow2 *q, struct image *target, uint64_t offset, uin
     *length = extent.length;
     if (result < 0 || extent.kind != QCOW2_UNALLOCATED)
         return result;
-    *length = MIN(*length, q->cluster_size - (offset & (q->cluster_size - 1)));
+    cluster = MIN(*length, q->cluster_size - (offset & (q->cluster_size - 1)));
+    /* Where there is nothing on either side long ranges go at once. */
+    result = qcow2_zeros_below(q, target, offset, *length, &zeros);
+    *length = MAX(zeros, cluster);
+    if (result < 0 || zeros >= cluster)
+        return result;
     result = qcow2_must_copy(q, target, offset, *length, buffers, &copy);
     if (result < 0 || !copy)
         return result;
@@ -103,13 +121,10 @@ static int move_active(struct qcow2 *q, struct image *target, const struct image
     int result = buffers != NULL ? 0 : -ENOMEM;
 
     for (uint64_t done = 0; done < size && result == 0;) {
-        uint64_t length = MIN(size - done, COPY_BYTES);
+        uint64_t length = size - done;
 
         if (!image_step(progress, done, size, NULL))
             return -ECANCELED;
-        /* Where there is nothing on either side long ranges go at once. */
-        if (target == NULL)
-            length = size - done;
         result = move_step(q, target, done, &length, buffers);
         done += length;
     }

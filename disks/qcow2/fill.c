@@ -9,7 +9,7 @@
 #define STEP_BYTES (16 * 1024 * 1024)
 /* Copied before they are entered, for which requests wait. */
 #define MAX_BYTES (64 * 1024 * 1024)
-#define MAX_PIECES 2048
+#define MAX_PIECES 8192
 
 struct fill {
     struct qcow2 *q;
@@ -40,18 +40,22 @@ static int by_cluster(const void *a, const void *b, void *opaque)
     return 0;
 }
 
-static void note(struct fill *fill, const struct qcow2_sharers *sharers, uint64_t first,
-                 uint64_t cluster, struct qcow2_entry entry)
+/* With the lock held. */
+static int note(struct fill *fill, const struct qcow2_sharers *sharers, uint64_t first,
+                uint64_t cluster, struct qcow2_entry entry)
 {
     struct qcow2_fill_piece piece = {.cluster = cluster,
                                      .old = {entry.word & QCOW2_OFFSET_MASK, entry.bitmap}};
 
     if (qcow2_entry_missing(fill->q, entry) == 0)
-        return;
+        return 0;
+    if (piece.old.word % fill->q->cluster_size != 0)
+        return qcow2_corrupt(fill->q, "a cluster is not aligned", piece.old.word);
     if (piece.old.word == 0)
         fill->bare[cluster - first] = true;
     else if (!sharers->active || !(entry.word & QCOW2_COPIED))
         g_tree_replace(fill->partial, g_memdup2(&piece, sizeof(piece)), NULL);
+    return 0;
 }
 
 /* What the states lack of some guest clusters, whose entries are in one slice of their table. */
@@ -73,12 +77,14 @@ static int look(struct fill *fill, uint64_t first, uint64_t count)
             result = qcow2_sharers_get(q, sharers, first, &slice, &index);
         if (result < 0)
             break;
-        for (uint64_t n = 0; n < count && (first + n) << q->cluster_bits < sharers->reach; n++) {
+        for (uint64_t n = 0; n < count && result == 0; n++) {
             struct qcow2_entry entry = {0, 0};
 
+            if ((first + n) << q->cluster_bits >= sharers->reach)
+                break;
             if (slice != NULL)
                 entry = qcow2_entry_load(q, slice->data, index + n);
-            note(fill, sharers, first, first + n, entry);
+            result = note(fill, sharers, first, first + n, entry);
         }
         if (slice != NULL)
             qcow2_cache_put(q, slice);
@@ -243,20 +249,15 @@ static void drop(struct fill *fill)
     g_array_set_size(fill->pieces, 0);
 }
 
-/* Past clusters of which the backing image has nothing, if that is all there is to know. */
+/* Past clusters of which there is nothing on either side. */
 static int skip(struct fill *fill, uint64_t *cluster)
 {
     struct qcow2 *q = fill->q;
-    uint64_t offset = *cluster << q->cluster_bits, known;
-    bool data;
-    int result;
+    uint64_t offset = *cluster << q->cluster_bits, left = fill->states.size - offset, zeros;
+    int result = qcow2_zeros_below(q, fill->target, offset, left, &zeros);
 
-    if (fill->target != NULL)
-        return 0;
-    result = image_backing_status(q->image, offset, fill->states.size - offset, &data, &known);
-    if (result == 0 && !data)
-        *cluster = offset + known >= fill->states.size ? qcow2_clusters(q, fill->states.size)
-                                                       : *cluster + (known >> q->cluster_bits);
+    if (result == 0)
+        *cluster += zeros == left ? qcow2_clusters(q, left) : zeros >> q->cluster_bits;
     return result;
 }
 

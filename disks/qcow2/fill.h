@@ -82,8 +82,11 @@ int qcow2_fill_enter(struct qcow2_states *states, GArray *pieces);
  * part of in a place of its own, and for what is written meanwhile. */
 int qcow2_fill(struct qcow2 *q, struct image *target, const struct image_progress *progress);
 
-/* chain.c: whether the range reads differently from the backing image and from target. buffers:
- * room for two of it. Without the lock. */
+/* chain.c: without the lock. For how many bytes from there both the backing image and target read
+ * as zeros without being read; 0: there is data. target may be NULL. */
+int qcow2_zeros_below(struct qcow2 *q, struct image *target, uint64_t offset, uint64_t length,
+                      uint64_t *ret_zeros);
+/* Whether the range reads differently from the two. buffers: room for it twice. */
 int qcow2_must_copy(struct qcow2 *q, struct image *target, uint64_t offset, uint64_t length,
                     uint8_t *buffers, bool *ret_copy);
 

@@ -223,16 +223,29 @@ static int enter_piece(struct enter *enter, struct qcow2_fill_piece *piece)
     return result;
 }
 
+static int by_state(const void *a, const void *b)
+{
+    const struct sector *one = a, *two = b;
+
+    if (one->state != two->state)
+        return one->state < two->state ? -1 : 1;
+    return (one->number > two->number) - (one->number < two->number);
+}
+
 static int write_sectors(struct enter *enter)
 {
     struct qcow2 *q = enter->q;
     int result = 0;
 
+    g_array_sort(enter->sectors, by_state);
     for (guint i = 0; i < enter->sectors->len && result == 0; i++) {
         const struct sector *sector = &g_array_index(enter->sectors, struct sector, i);
         const struct qcow2_state *state = &enter->states->all[sector->state];
         uint64_t first = sector->number * SECTOR_ENTRIES;
 
+        /* Once for all that have changed in it. */
+        if (i > 0 && by_state(sector - 1, sector) == 0)
+            continue;
         result = qcow2_table_write(q, state->l1_offset + first * 8, state->l1 + first,
                                    MIN(state->l1_size - first, SECTOR_ENTRIES));
     }

@@ -47,18 +47,17 @@ bool qcow2_states_check(struct qcow2 *q, GError **err)
                            "The image %s has an external data file, which no snapshot can share, "
                            "and yet it has snapshots: delete them first.",
                            q->file->path);
-    for (guint i = 0; i < q->snapshots->len; i++) {
-        const struct qcow2_snapshot *snapshot = q->snapshots->pdata[i];
-
-        bytes += (uint64_t)snapshot->l1_size * 8;
-        if (!check_snapshot(q, snapshot, err))
+    for (guint i = 0; i < q->snapshots->len; i++)
+        bytes += (uint64_t)((const struct qcow2_snapshot *)q->snapshots->pdata[i])->l1_size * 8;
+    if (bytes > MAX_L1_BYTES)
+        return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
+                           "The image %s has snapshots with %" PRIu64 " bytes of L1 tables, which "
+                           "are more than %d: delete some of them first.",
+                           q->file->path, bytes, MAX_L1_BYTES);
+    for (guint i = 0; i < q->snapshots->len; i++)
+        if (!check_snapshot(q, q->snapshots->pdata[i], err))
             return false;
-    }
-    return bytes <= MAX_L1_BYTES ||
-           vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
-                       "The image %s has snapshots with %" PRIu64 " bytes of L1 tables, which are "
-                       "more than %d: delete some of them first.",
-                       q->file->path, bytes, MAX_L1_BYTES);
+    return true;
 }
 
 int qcow2_states_load(struct qcow2 *q, struct qcow2_states *ret_states)

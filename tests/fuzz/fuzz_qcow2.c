@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any bytes as a qcow2 image: opened, read, written to, given snapshots, checked and repaired. What
- * it names besides itself is looked for in a folder that does not exist. */
+/* Any bytes as a qcow2 image: opened, read, written to, given snapshots, put on another image and
+ * made independent of it, checked and repaired. What it names besides itself is looked for in a
+ * folder that does not exist. */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "disks/image_format.h"
 #include "disks/io_context.h"
@@ -11,6 +14,7 @@
 #define READ_BYTES (64 * 1024)
 #define MAX_RANGES 8
 #define MAX_FILE (16 * 1024 * 1024)
+#define BASE_BYTES (80 * 1024)
 
 static void read_some(struct image *image)
 {
@@ -62,6 +66,22 @@ static void write_some(struct image *image)
     image_flush(image);
 }
 
+/* With the snapshots that the image came with. */
+static void lie_on_another(struct image *image)
+{
+    g_autofree uint8_t *bytes = g_malloc(BASE_BYTES);
+    int fd = memfd_create("base", MFD_CLOEXEC);
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+
+    memset(bytes, 0xa5, BASE_BYTES);
+    if (fd < 0 || write(fd, bytes, BASE_BYTES) != BASE_BYTES)
+        abort();
+    image_rebase(image, NULL, NULL, false, NULL, NULL);
+    if (image_rebase(image, path, "raw", true, NULL, NULL))
+        image_flatten(image, NULL, NULL);
+    close(fd);
+}
+
 static void use(const uint8_t *data, size_t size, const struct image_options *options,
                 struct io_context *io)
 {
@@ -81,6 +101,7 @@ static void use(const uint8_t *data, size_t size, const struct image_options *op
         read_some(image);
         check(image, options->as_it_is ? IMAGE_REPAIR_ERRORS | IMAGE_REPAIR_LEAKS : 0);
         if (!options->read_only) {
+            lie_on_another(image);
             write_some(image);
             use_snapshots(image);
             write_some(image);
