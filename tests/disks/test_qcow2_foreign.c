@@ -205,6 +205,48 @@ static void chains_change(struct oracle *oracle)
     oracle_remove_files(oracle);
 }
 
+/* Clones with snapshots that qemu-io has written to between them, of parts of clusters too. Each
+ * reads the same without the base. */
+static void clones_are_flattened(struct oracle *oracle)
+{
+    const struct image_options writable = {.format = "qcow2"};
+    g_autofree char *path = oracle_path(oracle, "clone.qcow2");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+        g_autoptr(GError) error = NULL;
+        struct image *image;
+
+        if (strstr(options[i], "data_file") != NULL ||
+            strstr(options[i], "preallocation") != NULL ||
+            strstr(options[i], "refcount_bits=1") != NULL)
+            continue;
+        oracle_run(
+            oracle,
+            "qemu-img create -q -f qcow2 base.qcow2 5M && qemu-io -c 'write -P 1 0 5M' -c 'write "
+            "-z 1M 300k' base.qcow2 && qemu-img create -q -f qcow2 -o %s -b base.qcow2 -F qcow2 "
+            "clone.qcow2 6M && qemu-img snapshot -c none clone.qcow2 && qemu-io -c 'write -P 3 "
+            "100k 9k' -c 'write -b -P 9 0 128k' clone.qcow2 && qemu-img snapshot -c one "
+            "clone.qcow2 && qemu-io -c 'write -z 102k 4k' -c 'discard 2M 128k' -c 'write -P 4 3M "
+            "1k' clone.qcow2 && qemu-img snapshot -c two clone.qcow2 && qemu-io -c 'write -P 5 "
+            "108k 1k' -c 'write -z 3M 512' clone.qcow2",
+            options[i]);
+        oracle_run(oracle, "for s in none one two; do qemu-img convert -l snapshot.name=$s -O raw "
+                           "clone.qcow2 $s.raw || exit 1; done; qemu-img convert -O raw "
+                           "clone.qcow2 now.raw");
+        image = oracle_open(oracle, path, &writable);
+        if (!image_flatten(image, NULL, &error))
+            oracle_fail(oracle, "flattening: %s", error->message);
+        image_close(image);
+        oracle_check(oracle, path, "qcow2");
+        oracle_run(oracle, "rm base.qcow2 && qemu-img check -q clone.qcow2 && qemu-img convert -O "
+                           "raw clone.qcow2 seen.raw && cmp seen.raw now.raw && for s in none one "
+                           "two; do qemu-img convert -l snapshot.name=$s -O raw clone.qcow2 "
+                           "seen.raw && cmp seen.raw $s.raw || exit 1; done");
+        oracle_remove_files(oracle);
+        printf("ok a clone with %s is flattened\n", options[i]);
+    }
+}
+
 static void write_at(struct oracle *oracle, const char *path, uint64_t offset, uint8_t byte,
                      size_t size)
 {
@@ -291,6 +333,7 @@ int main(void)
     snapshots_are_listed(&oracle);
     bitmaps_are_left_alone(&oracle);
     chains_change(&oracle);
+    clones_are_flattened(&oracle);
     damage_is_repaired(&oracle);
     oracle_finish(&oracle);
     return 0;
