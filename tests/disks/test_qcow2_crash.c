@@ -317,7 +317,9 @@ static void operate(struct trial *trial, unsigned operations)
     for (unsigned i = 0; i < operations; i++) {
         struct done_op op = {.kind = kinds[rnd(trial, G_N_ELEMENTS(kinds))]};
 
-        /* With as many snapshots as there are by then. */
+        /* Among its snapshots is one that has nothing itself. */
+        if (i == 0 && trial->backing != NULL)
+            op.kind = OP_CREATE;
         if (i + 1 == operations)
             op.kind = OP_FLATTEN;
         pick_sectors(trial, &op);
