@@ -616,6 +616,32 @@ START_TEST(test_written_in_steps)
 }
 END_TEST
 
+/* What only the active state lacks, and gets by a write before the copy is entered: that is
+ * nobody's then. */
+START_TEST(test_copied_for_nobody)
+{
+    const struct image_create_options options = {.format = "qcow2", .size = SIZE};
+    struct writer writer = {.random = g_rand_new_with_seed(9)};
+    const struct image_progress progress = {write_in_step, &writer};
+    GError *error = NULL;
+
+    make_chain("raw", &options);
+    take_snapshot();
+    resize(512);
+    take_snapshot();
+    must(image_snapshot_apply(image, snapshots[0].name, &error), error);
+    must(image_snapshot_delete(image, snapshots[0].name, &error), error);
+    size = snapshots[0].size;
+    memcpy(model, snapshots[0].data, size);
+    g_free(snapshots[0].name);
+    g_free(snapshots[0].data);
+    snapshots[0] = snapshots[--snapshot_count];
+    must(image_flatten(image, &progress, &error), error);
+    assert_flat(0);
+    g_rand_free(writer.random);
+}
+END_TEST
+
 START_TEST(test_cancelled)
 {
     struct writer writer = {.random = g_rand_new_with_seed(8), .stop = true};
@@ -713,6 +739,7 @@ int main(void)
     tcase_add_test(tcase, test_parts_that_differ);
     tcase_add_test(tcase, test_refused);
     tcase_add_loop_test(tcase, test_written_in_steps, 0, G_N_ELEMENTS(kinds));
+    tcase_add_test(tcase, test_copied_for_nobody);
     tcase_add_loop_test(tcase, test_cancelled, 0, G_N_ELEMENTS(kinds));
     tcase_add_loop_test(tcase, test_written_by_threads, 0, G_N_ELEMENTS(kinds));
     tcase_add_loop_test(tcase, test_rebased, 0, G_N_ELEMENTS(kinds));
