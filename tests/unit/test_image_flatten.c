@@ -620,7 +620,9 @@ END_TEST
  * nobody's then. */
 START_TEST(test_copied_for_nobody)
 {
-    const struct image_create_options options = {.format = "qcow2", .size = SIZE};
+    const struct image_create_options options = {.format = "qcow2",
+                                                 .size = SIZE,
+                                                 .cluster_size = 4096};
     struct writer writer = {.random = g_rand_new_with_seed(9)};
     const struct image_progress progress = {write_in_step, &writer};
     GError *error = NULL;
