@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "disks/qcow2/fill.h"
-#include "disks/qcow2/write.h"
 
 #define COPY_BYTES (1024 * 1024) /* read and written at a time */
 #define STEP_BYTES (16 * 1024 * 1024)
@@ -116,10 +115,6 @@ static int place(struct fill *fill, struct qcow2_fill_piece piece, const uint8_t
         result = qcow2_prepare_change(q);
         if (result == 0)
             result = qcow2_alloc(q, count - done, &host, &got, &fresh);
-        if (result == 0 && qcow2_is_table(q, host, got << q->cluster_bits)) {
-            result = qcow2_corrupt(q, "data lies where a table is", host);
-            qcow2_unalloc(q, host, got);
-        }
         g_mutex_unlock(&q->lock);
         if (result < 0)
             break;
@@ -216,9 +211,7 @@ static int copy(struct fill *fill, uint64_t first, uint64_t count)
     if (result == 0)
         g_tree_foreach(fill->partial, copy_next, fill);
     g_tree_remove_all(fill->partial);
-    g_mutex_lock(&q->lock);
     qcow2_user_end(q, &user);
-    g_mutex_unlock(&q->lock);
     return fill->partial_result;
 }
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 
 #include "disks/qcow2/fill.h"
-#include "disks/qcow2/write.h"
 
 #define SECTOR_ENTRIES (IMAGE_SECTOR_SIZE / 8)
 
@@ -289,18 +288,15 @@ int qcow2_fill_enter(struct qcow2_states *states, GArray *pieces)
 {
     struct qcow2 *q = states->q;
     struct enter enter = {.q = q, .states = states};
-    /* The most of it while requests still run. */
-    int result = qcow2_sync(q, QCOW2_SYNC_REFCOUNTS), paused;
+    int result;
 
     enter.buffer = g_try_malloc(q->cluster_size);
     enter.sectors = g_array_new(FALSE, FALSE, sizeof(struct sector));
     enter.drops = g_array_new(FALSE, FALSE, sizeof(struct drop));
     qcow2_group_init(&enter.group);
+    result = qcow2_pause_for_change(q);
     if (result == 0 && enter.buffer == NULL)
         result = -ENOMEM;
-    paused = qcow2_pause_for_change(q);
-    if (result == 0)
-        result = paused;
     if (result == 0)
         result = enter_all(&enter, pieces);
     g_mutex_lock(&q->lock);

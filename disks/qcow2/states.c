@@ -5,7 +5,6 @@
 
 #include "core/error.h"
 #include "disks/qcow2/fill.h"
-#include "disks/qcow2/write.h"
 
 #define MAX_L1_BYTES (256 * 1024 * 1024) /* of all snapshots */
 
@@ -21,7 +20,7 @@ static bool check_snapshot(struct qcow2 *q, const struct qcow2_snapshot *snapsho
                            "reads from the backing file: delete it, or apply it and make it anew.",
                            snapshot->name, q->file->path);
     g_mutex_lock(&q->lock);
-    good = !qcow2_is_table(q, snapshot->l1_offset, bytes);
+    good = !qcow2_is_main_table(q, snapshot->l1_offset, bytes);
     for (uint64_t i = 0; i < clusters && result == 0 && good; i++) {
         uint64_t refcount;
 
