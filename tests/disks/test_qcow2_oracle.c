@@ -404,7 +404,7 @@ static void apply_to_copy(struct run *run, const struct model_snapshot *model)
     }
     oracle_run(run->oracle, "cp '%s' copy.qcow2", run->path);
     image = oracle_open(run->oracle, path, &options);
-    must(run, image_snapshot_apply(image, model->name, &error), error, "applying a snapshot");
+    must(run, image_snapshot_apply(image, model->name, &error), &error, "applying a snapshot");
     oracle_compare(run->oracle, image, model->data, model->size);
     image_close(image);
     oracle_check(run->oracle, path, "qcow2");
@@ -459,7 +459,7 @@ static void rebase(struct run *run)
     name = g_strdup_printf("backing%u.qcow2", run->names++);
     run->backing = oracle_path(run->oracle, name);
     fill_backing(run);
-    must(run, image_rebase(run->image, name, "qcow2", true, NULL, &error), error, "rebasing");
+    must(run, image_rebase(run->image, name, "qcow2", true, NULL, &error), &error, "rebasing");
     run->create.backing = "";
     verify_states(run);
 }
