@@ -20,13 +20,36 @@ machine lost <<'EOF'
 file = gone.raw
 EOF
 
+# An L1 table that leads nowhere.
+mkdir -p "$machines/hurt"
+(cd "$machines/hurt" && "$VMDESK" disk create disk0.qcow2 64M --preallocation metadata &&
+    printf '\377\377\377\377\377\377\377\377' |
+    dd of=disk0.qcow2 bs=1 seek=$((0x30000)) conv=notrunc status=none)
+machine hurt <<'EOF'
+[disk0]
+file = disk0.qcow2
+format = qcow2
+EOF
+
 # What the images take depends on the file system, and dates on the day.
 mask='s/ [0-9.]*[^0-9.]*[KMG]*i*[Bb][ytes]* used/ SOME used/; s/20[0-9-]* [0-9]*:[0-9]*/DATE            /'
 open_tui 80 24 --machine lost
 keys 3
 wait_for 'Cannot open the image'
 # All of the reason is there, not just what fits beside the name.
-wait_for 'such file or directory'
+wait_for "in the machine's settings"
+open_tui 80 24 --machine hurt
+keys 3
+wait_for 'disk0.qcow2'
+keys Enter c
+wait_for 'puts it right'
+keys Enter r
+wait_for 'The new size.'
+keys C-u
+typed '1M'
+keys Enter
+wait_for 'the tables of the image'
+! screen | grep 'info disks' || fail 'the log is on the screen'
 open_tui 80 24 --machine box
 keys 3
 wait_for 'on base.qcow2 (qcow2)'

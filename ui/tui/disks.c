@@ -346,10 +346,11 @@ static void disks_draw(struct tab *tab, struct vm *vm, const struct rect *rect, 
     }
     error = selected_error(disks, vm);
     reason.height = error ? MIN(MAX_REASON_LINES, (rect->height - LAST_LINES) / 2) : 0;
-    reason.y = rect->y + rect->height - LAST_LINES - reason.height;
     list_show(&disks->list, rect->height - LAST_LINES - reason.height);
     for (int i = disks->list.first; i < list_last(&disks->list); i++)
         draw_row(disks, vm, rect, i, focused);
+    reason.y = rect->y + MIN(list_last(&disks->list) - disks->list.first + 1,
+                             rect->height - LAST_LINES - reason.height);
     if (error)
         draw_wrapped(tui_term(tab->tui), &reason, ROLE_ERROR, error);
     draw_last(disks, rect);

@@ -169,7 +169,8 @@ int draw_wrapped(struct terminal *term, const struct rect *rect, enum role role,
         if (line == rect->height - 1 && *end && end[1]) /* draw_text() marks what is cut */
             end = text + strlen(text);
         part = g_strndup(text, (gsize)(end - text));
-        draw_text(term, rect->x, rect->y + line, rect->width, role, part);
+        if (term)
+            draw_text(term, rect->x, rect->y + line, rect->width, role, part);
         line++;
         text = *end == ' ' || *end == '\n' ? end + 1 : end;
     }

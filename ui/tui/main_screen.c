@@ -26,6 +26,7 @@
 #define MEMORY_COLUMNS 5
 #define ROOMY 50 /* columns of a row with all of them */
 /* Rows of the machine list as keys; rows of tabs are below. */
+#define MESSAGE_LINES 5
 #define MACHINE_ROW (TUI_KEY_ROW + 0x80000u)
 
 struct main_screen {
@@ -612,18 +613,20 @@ static void draw_hints(struct main_screen *main, int y)
     }
 }
 
-/* Takes the place of the hints, or of what is on the last line. */
+/* Takes the place of the hints, or of what is on the last lines. */
 static bool draw_message(struct main_screen *main)
 {
     struct terminal *term = tui_term(main->screen.tui);
-    struct rect line = {0, term_height(term) - 1, term_width(term), 1};
+    struct rect lines = {1, 0, term_width(term) - 2, MIN(MESSAGE_LINES, term_height(term))};
     enum role role;
     const char *message = tui_message(main->screen.tui, &role);
 
     if (!message)
         return false;
-    draw_fill(term, &line, ROLE_NORMAL);
-    draw_text(term, 1, line.y, line.width - 2, role, message);
+    lines.height = MAX(draw_wrapped(NULL, &lines, role, message), 1);
+    lines.y = term_height(term) - lines.height;
+    draw_fill(term, &(struct rect){0, lines.y, term_width(term), lines.height}, ROLE_NORMAL);
+    draw_wrapped(term, &lines, role, message);
     return true;
 }
 

@@ -55,7 +55,7 @@ void term_repaint(struct terminal *term); /* the next frame is sent whole */
 int draw_text(struct terminal *term, int x, int y, int width, enum role role, const char *text);
 int draw_format(struct terminal *term, int x, int y, int width, enum role role, const char *format,
                 ...) G_GNUC_PRINTF(6, 7);
-/* Words broken to lines; returns how many lines were used, at most height. */
+/* Words broken to lines; returns how many lines were used, at most height. term NULL: only that. */
 int draw_wrapped(struct terminal *term, const struct rect *rect, enum role role, const char *text);
 void draw_glyph(struct terminal *term, int x, int y, enum role role, enum glyph glyph);
 /* character in the terminal's repertoire is drawn as it is: one column, or two for wide ones. */
