@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <config.h>
 
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <langinfo.h>
 #include <signal.h>
@@ -41,11 +42,30 @@ struct terminal {
 /* For the handler of a crash, which may only use what is async-signal-safe. */
 static struct {
     struct termios settings;
+    int errors; /* where standard error led to before the screen was there; -1: it still does */
     char text[256];
     size_t size;
 } crash;
 
 static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+/* What is logged would be written over the screen. */
+static void divert_errors(void)
+{
+    int null = isatty(STDERR_FILENO) ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+
+    crash.errors = null >= 0 ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+    if (crash.errors >= 0)
+        dup2(null, STDERR_FILENO);
+    if (null >= 0)
+        close(null);
+}
+
+static void restore_errors(void)
+{
+    if (crash.errors >= 0)
+        dup2(crash.errors, STDERR_FILENO);
+}
 
 static void restore_and_die(int number)
 {
@@ -53,6 +73,7 @@ static void restore_and_die(int number)
 
     (void)written;
     tcsetattr(STDIN_FILENO, TCSANOW, &crash.settings);
+    restore_errors();
     raise(number); /* SA_RESETHAND: the default action */
 }
 
@@ -324,6 +345,7 @@ struct terminal *term_new(const struct term_options *options, const struct term_
         term_free(term);
         return NULL;
     }
+    divert_errors();
     watch_crashes();
     set_escdelay(ESCAPE_DELAY_MS);
     raw();
@@ -358,6 +380,9 @@ void term_free(struct terminal *term)
         endwin();
         delscreen(term->screen);
         forget_crashes();
+        restore_errors();
+        if (crash.errors >= 0)
+            close(crash.errors);
     }
     g_free(term);
 }
