@@ -206,12 +206,13 @@ static bool check_data_file(struct qcow2 *q, const char *name, const char *path,
 
     if (name[0] == '{' || image_name_is_protocol(name))
         return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
-                           "The image %s names \"%s\" as its data file, which is not a file.",
+                           "The image %s names \"%s\" as its data file, which is not a file. If "
+                           "you trust the image, convert it by \"qemu-img convert\".",
                            q->file->path, name);
     if (strchr(name, '/') != NULL && !options->data_file_anywhere)
         return vmdesk_fail(err, VMDESK_ERROR_PERMISSION,
                            "The image %s has its data in %s, which is not in its own folder. If "
-                           "you trust the image, allow that.",
+                           "you trust the image, convert it by \"qemu-img convert\".",
                            q->file->path, name);
     if ((options->data_file_anywhere ? stat(path, &st) : lstat(path, &st)) < 0)
         return vmdesk_error_from_errno(err, errno, "Put it back beside the image",
@@ -219,7 +220,7 @@ static bool check_data_file(struct qcow2 *q, const char *name, const char *path,
     if (!S_ISREG(st.st_mode))
         return vmdesk_fail(err, VMDESK_ERROR_UNSUPPORTED,
                            "The image %s names \"%s\" as its data file, which is not a regular "
-                           "file.",
+                           "file: put the file itself there.",
                            q->file->path, name);
     if (stat(q->file->path, &own) == 0 && own.st_dev == st.st_dev && own.st_ino == st.st_ino)
         return malformed(q, err, "it is its own data file");
