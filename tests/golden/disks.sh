@@ -40,10 +40,14 @@ wait_for 'Cannot open the image'
 wait_for "in the machine's settings"
 open_tui 80 24 --machine hurt
 keys 3
-wait_for 'disk0.qcow2'
-keys Enter c
+wait_for '64M, '
+keys Enter
+wait_for 'Take a snapshot...'
+keys c
 wait_for 'puts it right'
-keys Enter r
+keys Enter
+wait_for 'Take a snapshot...'
+keys r
 wait_for 'The new size.'
 keys C-u
 typed '1M'
