@@ -158,12 +158,15 @@ int qcow2_header_switch(struct qcow2 *q, const struct qcow2_header *header, bool
     *ret_unknown = false;
     if (result == 0)
         result = q->file->ops->flush(q->file);
-    if (result < 0)
+    if (result < 0) {
         *ret_unknown =
             qcow2_header_write_fields(q->file, &q->header) < 0 || q->file->ops->flush(q->file) < 0;
-    else
-        q->header = *header;
-    return result;
+        return result;
+    }
+    g_mutex_lock(&q->lock);
+    q->header = *header;
+    g_mutex_unlock(&q->lock);
+    return 0;
 }
 
 /* The header names the new place of the refcount table. */
