@@ -3,6 +3,7 @@
 GUEST_TESTS = \
 	tests/guest/test_bad_files.sh \
 	tests/guest/test_control_abuse.sh \
+	tests/guest/test_disk_device.sh \
 	tests/guest/test_disk_jobs.sh \
 	tests/guest/test_disk_linux.sh \
 	tests/guest/test_disk_live.sh \
@@ -32,6 +33,7 @@ GUEST_TESTS = \
 	tests/guest/test_vnc_stall.sh
 # What the software CPU runs too, within a minute.
 SOFT_GUEST_TESTS = \
+	tests/guest/test_disk_device.sh \
 	tests/guest/test_disk_live.sh \
 	tests/guest/test_grub_cd.sh \
 	tests/guest/test_keys.sh \
