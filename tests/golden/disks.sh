@@ -37,7 +37,7 @@ open_tui 80 24 --machine lost
 keys 3
 wait_for 'Cannot open the image'
 # All of the reason is there, not just what fits beside the name.
-wait_for 'settings[.]'
+wait_for 'settings.'
 open_tui 80 24 --machine hurt
 keys 3
 wait_for '64M, '
