@@ -5,6 +5,8 @@ TESTS += tests/unit/test_io_context tests/unit/test_image tests/unit/test_image_
 check_PROGRAMS += tests/unit/test_image_commit
 TESTS += tests/unit/test_image_commit
 tests_unit_test_image_commit_SOURCES = \
+	tests/fakes/disk_writer.c \
+	tests/fakes/disk_writer.h \
 	tests/fakes/temp_folder.c \
 	tests/fakes/temp_folder.h \
 	tests/unit/test_image_commit.c
@@ -13,6 +15,8 @@ tests_unit_test_image_commit_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS
 check_PROGRAMS += tests/unit/test_image_flatten
 TESTS += tests/unit/test_image_flatten
 tests_unit_test_image_flatten_SOURCES = \
+	tests/fakes/disk_writer.c \
+	tests/fakes/disk_writer.h \
 	tests/fakes/temp_folder.c \
 	tests/fakes/temp_folder.h \
 	tests/unit/test_image_flatten.c
@@ -27,6 +31,8 @@ tests_unit_test_image_job_LDADD = disks/libdisks.a core/libcore.a $(DISK_LIBS) $
 check_PROGRAMS += tests/unit/test_snapshot_delete
 TESTS += tests/unit/test_snapshot_delete
 tests_unit_test_snapshot_delete_SOURCES = \
+	tests/fakes/disk_writer.c \
+	tests/fakes/disk_writer.h \
 	tests/fakes/memory_file.c \
 	tests/fakes/memory_file.h \
 	tests/unit/test_snapshot_delete.c

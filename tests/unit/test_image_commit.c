@@ -8,16 +8,14 @@
 #include "core/error.h"
 #include "disks/image.h"
 #include "disks/io_context.h"
+#include "tests/fakes/disk_writer.h"
 #include "tests/fakes/temp_folder.h"
 #include "tests/suite.h"
 
 #define SIZE ((uint64_t)6 << 20)
 #define BASE_SIZE (SIZE - (1 << 20)) /* it grows */
 #define WRITERS 3
-#define PART (SIZE / WRITERS)
-#define MAX_WRITE (96 * 1024)
 #define ROUNDS 2
-#define STEP (256 * 1024) /* between writes in steps */
 
 static const struct {
     const char *base_format;
@@ -42,54 +40,9 @@ static const char *base_format;
 static enum image_cache cache;
 static uint8_t *model;
 
-/* A writer's own part of the disk, so that writers need not agree. */
-struct writer {
-    GRand *random;
-    uint64_t start, end;
-    int stop;         /* atomic */
-    uint64_t written; /* write_in_step()'s */
-};
-
 static void must(bool done, const GError *error)
 {
     ck_assert_msg(done, "%s", error != NULL ? error->message : "it failed");
-}
-
-/* Something at random in a part of the disk. */
-static void change(struct writer *writer)
-{
-    static const enum block_op ops[] = {BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE_ZEROES,
-                                        BLOCK_DISCARD};
-    uint64_t sectors = (writer->end - writer->start) / IMAGE_SECTOR_SIZE;
-    uint64_t offset = writer->start + (uint64_t)g_rand_int_range(writer->random, 0, (int)sectors) *
-                                          IMAGE_SECTOR_SIZE;
-    uint64_t length = (uint64_t)g_rand_int_range(writer->random, 1, MAX_WRITE / IMAGE_SECTOR_SIZE) *
-                      IMAGE_SECTOR_SIZE;
-    enum block_op op = ops[g_rand_int_range(writer->random, 0, G_N_ELEMENTS(ops))];
-    struct block_request request = {.op = op, .offset = offset};
-    struct iovec iov;
-
-    length = request.length = MIN(length, writer->end - offset);
-    memset(model + offset, op == BLOCK_WRITE ? g_rand_int_range(writer->random, 1, 256) : 0,
-           length);
-    iov = (struct iovec){model + offset, length};
-    if (op == BLOCK_WRITE) {
-        request.iov = &iov;
-        request.iov_count = 1;
-    }
-    ck_assert_int_eq(image_run(image, &request), 0);
-    /* What a discard leaves is the image's choice. */
-    if (op == BLOCK_DISCARD)
-        ck_assert_int_eq(image_read(image, model + offset, offset, length), 0);
-}
-
-static void *write_on(void *opaque)
-{
-    struct writer *writer = opaque;
-
-    while (!g_atomic_int_get(&writer->stop))
-        change(writer);
-    return NULL;
 }
 
 static void open_image(void)
@@ -109,7 +62,7 @@ static void make(unsigned kind)
 {
     const struct image_create_options base = {.format = kinds[kind].base_format, .size = BASE_SIZE};
     struct image_create_options overlay = kinds[kind].overlay;
-    struct writer fill = {.random = g_rand_new_with_seed(kind), .end = BASE_SIZE};
+    struct disk_writer fill;
     const struct image_options options = {.format = base.format};
     GError *error = NULL;
 
@@ -120,26 +73,17 @@ static void make(unsigned kind)
     must(image_create(base_path, &base, NULL, &error), error);
     image = image_open(base_path, &options, io, &error);
     must(image != NULL, error);
+    disk_writer_init(&fill, image, model, BASE_SIZE, kind);
     for (unsigned i = 0; i < 50; i++)
-        change(&fill);
+        disk_writer_change(&fill);
     image_close(image);
     must(image_create(path, &overlay, NULL, &error), error);
     open_image();
+    fill.image = image;
     fill.end = SIZE;
     for (unsigned i = 0; i < 100; i++)
-        change(&fill);
-    g_rand_free(fill.random);
-}
-
-static void assert_reads(struct image *of)
-{
-    g_autofree uint8_t *buffer = g_malloc(SIZE);
-
-    ck_assert_uint_eq(image_size(of), SIZE);
-    ck_assert_int_eq(image_read(of, buffer, 0, SIZE), 0);
-    for (uint64_t at = 0; at < SIZE; at += IMAGE_SECTOR_SIZE)
-        ck_assert_msg(memcmp(buffer + at, model + at, IMAGE_SECTOR_SIZE) == 0,
-                      "it reads differently at %" G_GUINT64_FORMAT, at);
+        disk_writer_change(&fill);
+    disk_writer_finish(&fill);
 }
 
 /* All is in the base: nothing in the image itself, and both are good. */
@@ -151,7 +95,7 @@ static void assert_committed(void)
     GError *error = NULL;
     struct image *base;
 
-    assert_reads(image);
+    disk_assert_reads(image, model, SIZE);
     for (uint64_t at = 0; at < SIZE; at += status.length) {
         must(image_status_here(image, at, SIZE - at, &status, &error), error);
         ck_assert_int_eq(status.state, BLOCK_UNALLOCATED);
@@ -161,7 +105,7 @@ static void assert_committed(void)
     image_check_result_clear(&result);
     base = image_open(base_path, &options, io, &error);
     must(base != NULL, error);
-    assert_reads(base);
+    disk_assert_reads(base, model, SIZE);
     image_close(base);
 }
 
@@ -184,80 +128,55 @@ static void teardown(void)
     temp_folder_remove(folder);
 }
 
-/* Writes from within the work would wait for ever if it kept them waiting. */
-static bool write_in_step(void *opaque, uint64_t done, uint64_t total)
-{
-    struct writer *writer = opaque;
-
-    ck_assert_uint_eq(total, SIZE);
-    if (done < SIZE && done < writer->written + STEP)
-        return true;
-    writer->written = done;
-    /* Behind, where all was copied, and anywhere. */
-    writer->end = CLAMP(done, MAX_WRITE, SIZE);
-    change(writer);
-    writer->end = SIZE;
-    change(writer);
-    return !writer->stop || done < SIZE / 2;
-}
-
 START_TEST(test_written_in_steps)
 {
-    struct writer writer = {.random = g_rand_new_with_seed(7)};
-    const struct image_progress progress = {write_in_step, &writer};
+    struct disk_writer writer;
+    const struct image_progress progress = {disk_writer_step, &writer};
     GError *error = NULL;
 
     make(_i);
+    disk_writer_init(&writer, image, model, SIZE, 7);
     must(image_commit(image, &progress, &error), error);
     assert_committed();
-    g_rand_free(writer.random);
+    disk_writer_finish(&writer);
 }
 END_TEST
 
 START_TEST(test_cancelled)
 {
-    struct writer writer = {.random = g_rand_new_with_seed(8), .stop = true};
-    const struct image_progress progress = {write_in_step, &writer};
+    struct disk_writer writer;
+    const struct image_progress progress = {disk_writer_step, &writer};
     GError *error = NULL;
 
     make(_i);
+    disk_writer_init(&writer, image, model, SIZE, 8);
+    writer.cancels = true;
     ck_assert(!image_commit(image, &progress, &error));
     ck_assert(g_error_matches(error, VMDESK_ERROR, VMDESK_ERROR_CANCELLED));
     g_clear_error(&error);
-    change(&writer);
-    assert_reads(image);
+    disk_writer_change(&writer);
+    disk_assert_reads(image, model, SIZE);
     image_close(image);
     open_image();
-    assert_reads(image);
+    disk_assert_reads(image, model, SIZE);
     must(image_commit(image, NULL, &error), error);
     assert_committed();
-    g_rand_free(writer.random);
+    disk_writer_finish(&writer);
 }
 END_TEST
 
 START_TEST(test_written_by_threads)
 {
-    struct writer writers[WRITERS];
-    GThread *threads[WRITERS];
+    struct disk_writer like, writers[WRITERS];
     GError *error = NULL;
 
     make(_i);
+    like = (struct disk_writer){.image = image, .model = model};
     for (unsigned round = 0; round < ROUNDS; round++) {
-        for (unsigned i = 0; i < WRITERS; i++) {
-            writers[i] = (struct writer){
-                .random = g_rand_new_with_seed(round * WRITERS + i),
-                .start = PART * i,
-                .end = PART * (i + 1),
-            };
-            threads[i] = g_thread_new("writer", write_on, &writers[i]);
-        }
+        disk_writers_start(writers, WRITERS, &like, SIZE, round * WRITERS);
         must(image_commit(image, NULL, &error), error);
-        for (unsigned i = 0; i < WRITERS; i++) {
-            g_atomic_int_set(&writers[i].stop, true);
-            g_thread_join(threads[i]);
-            g_rand_free(writers[i].random);
-        }
-        assert_reads(image);
+        disk_writers_stop(writers, WRITERS);
+        disk_assert_reads(image, model, SIZE);
     }
     must(image_commit(image, NULL, &error), error);
     assert_committed();
@@ -295,7 +214,7 @@ START_TEST(test_snapshots)
 {
     const struct image_snapshot description = {.name = (char *)"before"};
     const struct image_options options = {.format = "qcow2"};
-    struct writer writer = {.random = g_rand_new_with_seed(9), .end = SIZE};
+    struct disk_writer writer;
     g_autofree uint8_t *before = g_malloc(BASE_SIZE), *seen = g_malloc(BASE_SIZE);
     struct image_check_result result;
     GError *error = NULL;
@@ -310,11 +229,12 @@ START_TEST(test_snapshots)
     image_close(base);
     open_image();
     must(image_snapshot_create(image, &description, &error), error);
-    change(&writer);
+    disk_writer_init(&writer, image, model, SIZE, 9);
+    disk_writer_change(&writer);
     ck_assert(!image_commit(image, NULL, &error));
     ck_assert_msg(strstr(error->message, "flatten the image") != NULL, "%s", error->message);
     g_clear_error(&error);
-    assert_reads(image);
+    disk_assert_reads(image, model, SIZE);
     must(image_snapshot_delete(image, "before", &error), error);
     must(image_commit(image, NULL, &error), error);
     assert_committed();
@@ -329,7 +249,7 @@ START_TEST(test_snapshots)
     ck_assert_uint_eq(result.leaks + result.corruptions + result.errors, 0);
     image_check_result_clear(&result);
     image = base;
-    g_rand_free(writer.random);
+    disk_writer_finish(&writer);
 }
 END_TEST
 

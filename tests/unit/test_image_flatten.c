@@ -7,6 +7,7 @@
 #include "disks/bytes.h"
 #include "disks/image.h"
 #include "disks/io_context.h"
+#include "tests/fakes/disk_writer.h"
 #include "tests/fakes/temp_folder.h"
 #include "tests/suite.h"
 
@@ -14,10 +15,7 @@
 #define BASE_SIZE (SIZE - (1 << 20))
 #define LARGEST (2 * SIZE)
 #define WRITERS 3
-#define PART (SIZE / WRITERS)
-#define MAX_WRITE (96 * 1024)
 #define MAX_SNAPSHOTS 8
-#define STEP (256 * 1024) /* between writes in steps */
 #define COPIED (1ULL << 63)
 #define KIB ((uint64_t)1024)
 
@@ -60,14 +58,6 @@ static struct {
 } snapshots[MAX_SNAPSHOTS];
 static unsigned snapshot_count;
 
-/* A writer's own part of the disk, so that writers need not agree. */
-struct writer {
-    GRand *random;
-    uint64_t start, end;
-    int stop;         /* atomic */
-    uint64_t written; /* write_in_step()'s */
-};
-
 static void must(bool done, const GError *error)
 {
     ck_assert_msg(done, "%s", error != NULL ? error->message : "it failed");
@@ -77,43 +67,6 @@ static void write_at(uint64_t offset, uint64_t length, int byte)
 {
     memset(model + offset, byte, length);
     ck_assert_int_eq(image_write(image, model + offset, offset, length), 0);
-}
-
-/* Something at random in a part of the disk. */
-static void change(struct writer *writer)
-{
-    static const enum block_op ops[] = {BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE_ZEROES,
-                                        BLOCK_DISCARD};
-    uint64_t sectors = (writer->end - writer->start) / IMAGE_SECTOR_SIZE;
-    uint64_t offset = writer->start + (uint64_t)g_rand_int_range(writer->random, 0, (int)sectors) *
-                                          IMAGE_SECTOR_SIZE;
-    uint64_t length = (uint64_t)g_rand_int_range(writer->random, 1, MAX_WRITE / IMAGE_SECTOR_SIZE) *
-                      IMAGE_SECTOR_SIZE;
-    enum block_op op = ops[g_rand_int_range(writer->random, 0, G_N_ELEMENTS(ops))];
-    struct block_request request = {.op = op, .offset = offset};
-    struct iovec iov;
-
-    length = request.length = MIN(length, writer->end - offset);
-    memset(model + offset, op == BLOCK_WRITE ? g_rand_int_range(writer->random, 1, 256) : 0,
-           length);
-    iov = (struct iovec){model + offset, length};
-    if (op == BLOCK_WRITE) {
-        request.iov = &iov;
-        request.iov_count = 1;
-    }
-    ck_assert_int_eq(image_run(image, &request), 0);
-    /* What a discard leaves is the image's choice. */
-    if (op == BLOCK_DISCARD)
-        ck_assert_int_eq(image_read(image, model + offset, offset, length), 0);
-}
-
-static void *write_on(void *opaque)
-{
-    struct writer *writer = opaque;
-
-    while (!g_atomic_int_get(&writer->stop))
-        change(writer);
-    return NULL;
 }
 
 static struct image *open_at(const char *at)
@@ -185,35 +138,25 @@ static void make_chain(const char *base_format, const struct image_create_option
 /* Snapshots of nothing, of something, and of another size. */
 static void make(unsigned kind)
 {
-    struct writer fill = {.random = g_rand_new_with_seed(kind), .end = SIZE};
+    struct disk_writer fill;
 
     cache = kinds[kind].cache;
     make_chain(kinds[kind].base_format, &kinds[kind].overlay);
+    disk_writer_init(&fill, image, model, SIZE, kind);
     take_snapshot();
     for (unsigned i = 0; i < 12; i++)
-        change(&fill);
+        disk_writer_change(&fill);
     take_snapshot();
     resize(SIZE / 2);
     fill.end = size;
     for (unsigned i = 0; i < 6; i++)
-        change(&fill);
+        disk_writer_change(&fill);
     take_snapshot();
     resize(SIZE);
     fill.end = size;
     for (unsigned i = 0; i < 6; i++)
-        change(&fill);
-    g_rand_free(fill.random);
-}
-
-static void assert_reads(struct image *of, const uint8_t *data, uint64_t length)
-{
-    g_autofree uint8_t *buffer = g_malloc(length);
-
-    ck_assert_uint_eq(image_size(of), length);
-    ck_assert_int_eq(image_read(of, buffer, 0, length), 0);
-    for (uint64_t at = 0; at < length; at += IMAGE_SECTOR_SIZE)
-        ck_assert_msg(memcmp(buffer + at, data + at, IMAGE_SECTOR_SIZE) == 0,
-                      "it reads differently at %" G_GUINT64_FORMAT, at);
+        disk_writer_change(&fill);
+    disk_writer_finish(&fill);
 }
 
 static void assert_sound(struct image *of, uint64_t leaks)
@@ -250,13 +193,13 @@ static struct image *open_snapshot(unsigned number)
 /* All states read as they should. leaks: of the image. */
 static void assert_states(uint64_t leaks)
 {
-    assert_reads(image, model, size);
+    disk_assert_reads(image, model, size);
     assert_sound(image, leaks);
     image_close(image);
     for (unsigned i = 0; i < snapshot_count; i++) {
         struct image *copy = open_snapshot(i);
 
-        assert_reads(copy, snapshots[i].data, snapshots[i].size);
+        disk_assert_reads(copy, snapshots[i].data, snapshots[i].size);
         assert_sound(copy, leaks);
         image_close(copy);
     }
@@ -586,33 +529,17 @@ START_TEST(test_refused)
 }
 END_TEST
 
-/* Writes from within the work would wait for ever if it kept them waiting. */
-static bool write_in_step(void *opaque, uint64_t done, uint64_t total)
-{
-    struct writer *writer = opaque;
-
-    ck_assert_uint_eq(total, SIZE);
-    if (done < SIZE && done < writer->written + STEP)
-        return true;
-    writer->written = done;
-    /* Behind, where all was copied, and anywhere. */
-    writer->end = CLAMP(done, MAX_WRITE, SIZE);
-    change(writer);
-    writer->end = SIZE;
-    change(writer);
-    return !writer->stop || done < SIZE / 2;
-}
-
 START_TEST(test_written_in_steps)
 {
-    struct writer writer = {.random = g_rand_new_with_seed(7)};
-    const struct image_progress progress = {write_in_step, &writer};
+    struct disk_writer writer;
+    const struct image_progress progress = {disk_writer_step, &writer};
     GError *error = NULL;
 
     make(_i);
+    disk_writer_init(&writer, image, model, SIZE, 7);
     must(image_flatten(image, &progress, &error), error);
     assert_flat(0);
-    g_rand_free(writer.random);
+    disk_writer_finish(&writer);
 }
 END_TEST
 
@@ -623,8 +550,8 @@ START_TEST(test_copied_for_nobody)
     const struct image_create_options options = {.format = "qcow2",
                                                  .size = SIZE,
                                                  .cluster_size = 4096};
-    struct writer writer = {.random = g_rand_new_with_seed(9)};
-    const struct image_progress progress = {write_in_step, &writer};
+    struct disk_writer writer;
+    const struct image_progress progress = {disk_writer_step, &writer};
     GError *error = NULL;
 
     make_chain("raw", &options);
@@ -638,19 +565,22 @@ START_TEST(test_copied_for_nobody)
     g_free(snapshots[0].name);
     g_free(snapshots[0].data);
     snapshots[0] = snapshots[--snapshot_count];
+    disk_writer_init(&writer, image, model, SIZE, 9);
     must(image_flatten(image, &progress, &error), error);
     assert_flat(0);
-    g_rand_free(writer.random);
+    disk_writer_finish(&writer);
 }
 END_TEST
 
 START_TEST(test_cancelled)
 {
-    struct writer writer = {.random = g_rand_new_with_seed(8), .stop = true};
-    const struct image_progress progress = {write_in_step, &writer};
+    struct disk_writer writer;
+    const struct image_progress progress = {disk_writer_step, &writer};
     GError *error = NULL;
 
     make(_i);
+    disk_writer_init(&writer, image, model, SIZE, 8);
+    writer.cancels = true;
     ck_assert(!image_flatten(image, &progress, &error));
     ck_assert(g_error_matches(error, VMDESK_ERROR, VMDESK_ERROR_CANCELLED));
     g_clear_error(&error);
@@ -659,7 +589,7 @@ START_TEST(test_cancelled)
     ck_assert_ptr_nonnull(image_backing(image));
     flatten();
     assert_flat(0);
-    g_rand_free(writer.random);
+    disk_writer_finish(&writer);
 }
 END_TEST
 
@@ -667,30 +597,19 @@ END_TEST
 START_TEST(test_written_by_threads)
 {
     const struct image_snapshot description = {.name = (char *)"beside"};
-    struct writer writers[WRITERS];
-    GThread *threads[WRITERS];
+    struct disk_writer like, writers[WRITERS];
     GError *error = NULL;
 
     make(_i);
-    for (unsigned i = 0; i < WRITERS; i++) {
-        writers[i] = (struct writer){
-            .random = g_rand_new_with_seed(i),
-            .start = PART * i,
-            .end = PART * (i + 1),
-        };
-        threads[i] = g_thread_new("writer", write_on, &writers[i]);
-    }
+    like = (struct disk_writer){.image = image, .model = model};
+    disk_writers_start(writers, WRITERS, &like, SIZE, 0);
     /* Of what the writers have made by then; with small refcounts there is room for no more. */
     if (kinds[_i].overlay.refcount_bits == 0)
         must(image_snapshot_create(image, &description, &error), error);
     must(image_flatten(image, NULL, &error), error);
     if (kinds[_i].overlay.refcount_bits == 0)
         must(image_snapshot_delete(image, "beside", &error), error);
-    for (unsigned i = 0; i < WRITERS; i++) {
-        g_atomic_int_set(&writers[i].stop, true);
-        g_thread_join(threads[i]);
-        g_rand_free(writers[i].random);
-    }
+    disk_writers_stop(writers, WRITERS);
     assert_flat(0);
 }
 END_TEST

@@ -7,13 +7,12 @@
 #include "core/error.h"
 #include "disks/image_format.h"
 #include "disks/io_context.h"
+#include "tests/fakes/disk_writer.h"
 #include "tests/fakes/memory_file.h"
 #include "tests/suite.h"
 
 #define SIZE ((uint64_t)4 << 20)
 #define WRITERS 3
-#define PART (SIZE / WRITERS / IMAGE_SECTOR_SIZE * IMAGE_SECTOR_SIZE)
-#define MAX_WRITE (64 * 1024)
 #define ROUNDS 6
 
 static const struct image_create_options kinds[] = {
@@ -33,14 +32,7 @@ static GThread *owner;       /* who deletes */
 static unsigned freed;       /* times that it has given space back */
 static void (*beside)(void); /* run in each of them; NULL: nothing */
 
-/* A part of the disk that one writer alone writes to. */
-struct writer {
-    GRand *random;
-    uint64_t start, end;
-    int stop; /* atomic */
-};
-
-static struct writer all;
+static struct disk_writer all;
 
 static int discard(struct file *file, uint64_t offset, uint64_t length)
 {
@@ -64,7 +56,6 @@ static void setup(void)
     memory->fail_errno = EIO;
     model = g_malloc0(SIZE);
     owner = g_thread_self();
-    all = (struct writer){.random = g_rand_new_with_seed(1), .end = SIZE};
     freed = 0;
     beside = NULL;
 }
@@ -75,7 +66,7 @@ static void teardown(void)
     image = NULL;
     io_context_free(io);
     memory_file_free(memory);
-    g_rand_free(all.random);
+    disk_writer_finish(&all);
     g_free(model);
 }
 
@@ -83,28 +74,6 @@ static void write_range(uint64_t offset, uint64_t length, uint8_t with)
 {
     memset(model + offset, with, length);
     ck_assert_int_eq(image_write(image, model + offset, offset, length), 0);
-}
-
-static void change(struct writer *writer)
-{
-    uint64_t sectors = (writer->end - writer->start) / IMAGE_SECTOR_SIZE;
-    uint64_t offset = writer->start + (uint64_t)g_rand_int_range(writer->random, 0, (int)sectors) *
-                                          IMAGE_SECTOR_SIZE;
-    uint64_t length = (uint64_t)g_rand_int_range(writer->random, 1, MAX_WRITE / IMAGE_SECTOR_SIZE) *
-                      IMAGE_SECTOR_SIZE;
-
-    write_range(offset, MIN(length, writer->end - offset),
-                g_rand_int_range(writer->random, 1, 256));
-}
-
-static void assert_reads(void)
-{
-    g_autofree uint8_t *buffer = g_malloc(SIZE);
-
-    ck_assert_int_eq(image_read(image, buffer, 0, SIZE), 0);
-    for (uint64_t at = 0; at < SIZE; at += IMAGE_SECTOR_SIZE)
-        ck_assert_msg(memcmp(buffer + at, model + at, IMAGE_SECTOR_SIZE) == 0,
-                      "it reads differently at %" G_GUINT64_FORMAT, at);
 }
 
 static void assert_findings(unsigned flags, bool leaks)
@@ -148,6 +117,8 @@ static void make(unsigned kind)
     memory->file.ops = &ops;
     image = image_open_file(&memory->file, &options, io, &error);
     must(image != NULL, error);
+    disk_writer_init(&all, image, model, SIZE, 1);
+    all.only_writes = true;
     write_range(0, SIZE, 1);
     create("old");
     for (uint64_t at = 0; at < SIZE; at += SIZE / 8)
@@ -158,8 +129,8 @@ static void make(unsigned kind)
 static void use(void)
 {
     ck_assert_uint_eq(count_snapshots(), 0);
-    change(&all);
-    assert_reads();
+    disk_writer_change(&all);
+    disk_assert_reads(image, model, SIZE);
     ck_assert_int_eq(image_flush(image), 0);
 }
 
@@ -171,7 +142,7 @@ START_TEST(requests_complete_while_clusters_are_freed)
     beside = use;
     must(image_snapshot_delete(image, "old", &error), error);
     ck_assert_uint_ge(freed, 8);
-    assert_reads();
+    disk_assert_reads(image, model, SIZE);
     assert_findings(0, false);
 }
 END_TEST
@@ -193,29 +164,14 @@ START_TEST(what_was_shared_is_its_own_again)
 }
 END_TEST
 
-static void *write_on(void *opaque)
-{
-    struct writer *writer = opaque;
-
-    while (!g_atomic_int_get(&writer->stop))
-        change(writer);
-    return NULL;
-}
-
 /* Two snapshots at a time, one of which goes: what they share stays shared. */
 START_TEST(threads_write_meanwhile)
 {
-    struct writer writers[WRITERS];
-    GThread *threads[WRITERS];
+    struct disk_writer writers[WRITERS];
     GError *error = NULL;
 
     make(_i);
-    for (unsigned i = 0; i < WRITERS; i++) {
-        writers[i] = (struct writer){.random = g_rand_new_with_seed(i),
-                                     .start = PART * i,
-                                     .end = PART * (i + 1)};
-        threads[i] = g_thread_new("writer", write_on, &writers[i]);
-    }
+    disk_writers_start(writers, WRITERS, &all, SIZE, 0);
     for (unsigned round = 0; round < ROUNDS; round++) {
         g_autofree char *name = g_strdup_printf("round %u", round);
         g_autofree char *before = g_strdup_printf("round %u", round - 1);
@@ -223,12 +179,8 @@ START_TEST(threads_write_meanwhile)
         create(name);
         must(image_snapshot_delete(image, round == 0 ? "old" : before, &error), error);
     }
-    for (unsigned i = 0; i < WRITERS; i++) {
-        g_atomic_int_set(&writers[i].stop, true);
-        g_thread_join(threads[i]);
-        g_rand_free(writers[i].random);
-    }
-    assert_reads();
+    disk_writers_stop(writers, WRITERS);
+    disk_assert_reads(image, model, SIZE);
     assert_findings(0, false);
     ck_assert_uint_eq(count_snapshots(), 1);
 }
@@ -263,7 +215,7 @@ START_TEST(other_work_on_the_image_waits)
     g_thread_join(g_steal_pointer(&creator));
     ck_assert(g_atomic_int_get(&created));
     ck_assert_uint_eq(count_snapshots(), 1);
-    assert_reads();
+    disk_assert_reads(image, model, SIZE);
     assert_findings(0, false);
 }
 END_TEST
@@ -285,11 +237,11 @@ START_TEST(a_failure_leaks_at_worst)
     g_clear_error(&error);
     ck_assert_uint_eq(count_snapshots(), 0);
     assert_findings(0, true);
-    change(&all);
-    assert_reads();
+    disk_writer_change(&all);
+    disk_assert_reads(image, model, SIZE);
     assert_findings(IMAGE_REPAIR_LEAKS, false);
     assert_findings(0, false);
-    assert_reads();
+    disk_assert_reads(image, model, SIZE);
 }
 END_TEST
 
