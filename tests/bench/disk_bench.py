@@ -188,17 +188,36 @@ def snapshots():
     forget("big.qcow2")
 
 
+def hold_row(title, what):
+    took, *longest = (float(word) * 1000 for word in run(hold, image("big.qcow2"), what, "s").split())
+    print(f"| {title} | {took:.1f} ms | " + " | ".join(f"{one:.1f} ms" for one in longest) + " |",
+          flush=True)
+
+
+def clone_with_snapshots():
+    """A linked clone of 1 GiB of data, with three snapshots and little of its own."""
+    forget("big.qcow2")
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-b", image("base.raw"), "-F", "raw",
+        image("big.qcow2"))
+    for number in range(3):
+        run("qemu-io", "-f", "qcow2", "-c", f"write -q {number * 100}M 10M", image("big.qcow2"))
+        run("qemu-img", "snapshot", "-c", f"old{number}", image("big.qcow2"))
+
+
 def holds():
-    """How long requests wait for work on snapshots, beside which they run: at worst."""
+    """How long requests wait for work on their image, beside which they run: at worst."""
     run("qemu-img", "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata",
         image("big.qcow2"), 32 * GIB)
     print("| What | takes | read | write | flush |\n|---|---|---|---|---|")
     for what in ("create", "delete") * ROUNDS:
-        took, *longest = (float(word) * 1000 for word in run(hold, image("big.qcow2"), what, "s")
-                          .split())
-        print(f"| snapshot {what} | {took:.1f} ms | " +
-              " | ".join(f"{one:.1f} ms" for one in longest) + " |", flush=True)
-    forget("big.qcow2")
+        hold_row(f"snapshot {what}", what)
+    with open(image("base.raw"), "wb") as file:
+        for _ in range(GIB // (16 * MIB)):
+            file.write(os.urandom(16 * MIB))
+    for _ in range(ROUNDS):
+        clone_with_snapshots()
+        hold_row("flatten", "flatten")
+    forget("big.qcow2", "base.raw")
     print()
 
 

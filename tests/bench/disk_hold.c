@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For disk_bench.py: how long requests wait while work is done on the snapshots of their image.
+ * For disk_bench.py: how long requests wait while work is done on their image or its snapshots.
  *
- *   disk_hold FILE create|delete SNAPSHOT
+ *   disk_hold FILE create|delete|flatten SNAPSHOT
  *
  * Reads, writes and flushes of 4 KiB follow each other meanwhile, one at a time. Prints the seconds
  * that the work took, and the longest of each kind of request.
@@ -53,6 +53,8 @@ static bool work(struct image *image, const char *what, const char *name, GError
 {
     const struct image_snapshot description = {.name = (char *)name};
 
+    if (strcmp(what, "flatten") == 0)
+        return image_flatten(image, NULL, err);
     return strcmp(what, "create") == 0 ? image_snapshot_create(image, &description, err)
                                        : image_snapshot_delete(image, name, err);
 }
@@ -68,7 +70,7 @@ int main(int argc, char **argv)
     bool done;
 
     if (argc != 4) {
-        fprintf(stderr, "usage: disk_hold FILE create|delete SNAPSHOT\n");
+        fprintf(stderr, "usage: disk_hold FILE create|delete|flatten SNAPSHOT\n");
         return 2;
     }
     requests.image = image_open(argv[1], &options, io, &error);
