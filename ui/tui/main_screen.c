@@ -25,8 +25,8 @@
 #define CPU_COLUMNS 6
 #define MEMORY_COLUMNS 5
 #define ROOMY 50 /* columns of a row with all of them */
-/* Rows of the machine list as keys; rows of tabs are below. */
 #define MESSAGE_LINES 5
+/* Rows of the machine list as keys; rows of tabs are below. */
 #define MACHINE_ROW (TUI_KEY_ROW + 0x80000u)
 
 struct main_screen {
