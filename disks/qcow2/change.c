@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which guest clusters get new places now. There are as many at once as requests in flight, so a
  * list does. */
-#include "disks/io_context.h"
 #include "disks/qcow2/qcow2.h"
 
 struct qcow2_change *qcow2_change_find(struct qcow2 *q, uint64_t first, uint64_t count)
